@@ -1,0 +1,198 @@
+/* sync.h: the lock and the atomics that the engine uses, over every compiler.
+ *
+ * MSVC has no <stdatomic.h> without an experimental switch, so Windows takes
+ * the Interlocked functions, which mingw and clang know as well. All atomic
+ * operations are sequentially consistent. */
+#ifndef IOCPREUSE_BASE_SYNC_H
+#define IOCPREUSE_BASE_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef _WIN32
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+/* A mutex is small, never recursive, and never held across a wait or a callback. */
+typedef struct {
+    SRWLOCK lock;
+} mutex_t;
+
+static inline void mutex_init(mutex_t *mutex)
+{
+    InitializeSRWLock(&mutex->lock);
+}
+
+static inline void mutex_destroy(mutex_t *mutex)
+{
+    (void)mutex;
+}
+
+static inline void mutex_lock(mutex_t *mutex)
+{
+    AcquireSRWLockExclusive(&mutex->lock);
+}
+
+static inline void mutex_unlock(mutex_t *mutex)
+{
+    ReleaseSRWLockExclusive(&mutex->lock);
+}
+
+typedef struct {
+    volatile LONG64 value;
+} atomic_u64_t;
+
+static inline uint64_t atomic_u64_load(atomic_u64_t *atomic)
+{
+    return (uint64_t)InterlockedCompareExchange64(&atomic->value, 0, 0);
+}
+
+static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
+{
+    (void)InterlockedExchange64(&atomic->value, (LONG64)value);
+}
+
+/* Adds, and returns the new value. A negative amount is added as its two's complement. */
+static inline uint64_t atomic_u64_add(atomic_u64_t *atomic, uint64_t amount)
+{
+    return (uint64_t)InterlockedExchangeAdd64(&atomic->value, (LONG64)amount) + amount;
+}
+
+typedef struct {
+    volatile LONG value;
+} atomic_u32_t;
+
+static inline uint32_t atomic_u32_load(atomic_u32_t *atomic)
+{
+    return (uint32_t)InterlockedCompareExchange(&atomic->value, 0, 0);
+}
+
+static inline void atomic_u32_store(atomic_u32_t *atomic, uint32_t value)
+{
+    (void)InterlockedExchange(&atomic->value, (LONG)value);
+}
+
+/* Stores, and returns the value that stood there. */
+static inline uint32_t atomic_u32_exchange(atomic_u32_t *atomic, uint32_t value)
+{
+    return (uint32_t)InterlockedExchange(&atomic->value, (LONG)value);
+}
+
+typedef struct {
+    void *volatile value;
+} atomic_ptr_t;
+
+static inline void *atomic_ptr_load(atomic_ptr_t *atomic)
+{
+    return InterlockedCompareExchangePointer(&atomic->value, NULL, NULL);
+}
+
+static inline void *atomic_ptr_exchange(atomic_ptr_t *atomic, void *value)
+{
+    return InterlockedExchangePointer(&atomic->value, value);
+}
+
+/* Stores VALUE where *EXPECTED stands and returns true; else puts what stands there in *EXPECTED. */
+static inline bool atomic_ptr_cas(atomic_ptr_t *atomic, void **expected, void *value)
+{
+    void *seen = InterlockedCompareExchangePointer(&atomic->value, value, *expected);
+    bool swapped = seen == *expected;
+    *expected = seen;
+    return swapped;
+}
+
+#else
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct {
+    pthread_mutex_t lock;
+} mutex_t;
+
+static inline void mutex_init(mutex_t *mutex)
+{
+    (void)pthread_mutex_init(&mutex->lock, NULL);
+}
+
+static inline void mutex_destroy(mutex_t *mutex)
+{
+    (void)pthread_mutex_destroy(&mutex->lock);
+}
+
+static inline void mutex_lock(mutex_t *mutex)
+{
+    (void)pthread_mutex_lock(&mutex->lock);
+}
+
+static inline void mutex_unlock(mutex_t *mutex)
+{
+    (void)pthread_mutex_unlock(&mutex->lock);
+}
+
+typedef struct {
+    _Atomic uint64_t value;
+} atomic_u64_t;
+
+static inline uint64_t atomic_u64_load(atomic_u64_t *atomic)
+{
+    return atomic_load(&atomic->value);
+}
+
+static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
+{
+    atomic_store(&atomic->value, value);
+}
+
+static inline uint64_t atomic_u64_add(atomic_u64_t *atomic, uint64_t amount)
+{
+    return atomic_fetch_add(&atomic->value, amount) + amount;
+}
+
+typedef struct {
+    _Atomic uint32_t value;
+} atomic_u32_t;
+
+static inline uint32_t atomic_u32_load(atomic_u32_t *atomic)
+{
+    return atomic_load(&atomic->value);
+}
+
+static inline void atomic_u32_store(atomic_u32_t *atomic, uint32_t value)
+{
+    atomic_store(&atomic->value, value);
+}
+
+static inline uint32_t atomic_u32_exchange(atomic_u32_t *atomic, uint32_t value)
+{
+    return atomic_exchange(&atomic->value, value);
+}
+
+typedef struct {
+    void *_Atomic value;
+} atomic_ptr_t;
+
+static inline void *atomic_ptr_load(atomic_ptr_t *atomic)
+{
+    return atomic_load(&atomic->value);
+}
+
+static inline void *atomic_ptr_exchange(atomic_ptr_t *atomic, void *value)
+{
+    return atomic_exchange(&atomic->value, value);
+}
+
+static inline bool atomic_ptr_cas(atomic_ptr_t *atomic, void **expected, void *value)
+{
+    return atomic_compare_exchange_strong(&atomic->value, expected, value);
+}
+
+#endif
+
+#endif

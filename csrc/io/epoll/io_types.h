@@ -1,0 +1,83 @@
+/* io_types.h (epoll): the types that the seam leaves to its backend. */
+#ifndef IOCPREUSE_IO_EPOLL_IO_TYPES_H
+#define IOCPREUSE_IO_EPOLL_IO_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "../../base/list.h"
+#include "../addr.h"
+
+/* Statuses come from errno, not from Windows. */
+#define IO_NATIVE_NTSTATUS 0
+
+#define IO_SEND_BUFS_MAX 64
+
+/* Owns a descriptor and the operations that wait on it; see sock.h. */
+typedef struct epoll_sock *io_sock_t;
+#define IO_SOCK_NONE NULL
+
+typedef struct iovec io_buf_t;
+
+static inline io_buf_t io_buf(const void *data, uint32_t len)
+{
+    io_buf_t buf = {(void *)(uintptr_t)data, len};
+    return buf;
+}
+
+typedef struct {
+    io_addr_t peer;
+} io_accept_buf_t;
+
+typedef struct io_op {
+    list_node_t node; /* in the ready list, or among a listener's accepts */
+    struct epoll_sock *sock;
+    int error;       /* errno; public */
+    uint32_t status; /* NTSTATUS */
+    uint32_t bytes;
+    uint8_t kind;
+    bool cancelled;
+    union {
+        struct {
+            void *buf;
+            uint32_t len;
+        } recv;
+        struct {
+            struct epoll_sock **sock;
+            io_accept_buf_t *buf;
+        } accept;
+        struct {
+            struct epoll_sock **sock;
+        } disconnect;
+    } u;
+} io_op_t;
+
+typedef struct {
+    io_op_t *op;
+    uint32_t status;
+    uint32_t bytes;
+    int error;
+} io_event_t;
+
+static inline io_op_t *io_event_op(const io_event_t *event)
+{
+    return event->op;
+}
+
+static inline uint32_t io_event_bytes(const io_event_t *event)
+{
+    return event->bytes;
+}
+
+static inline uint32_t io_event_status(const io_event_t *event)
+{
+    return event->status;
+}
+
+static inline int io_event_error(const io_event_t *event)
+{
+    return event->error;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* io_types.h (iocp): the types that the seam leaves to its backend. */
+#ifndef IOCPREUSE_IO_IOCP_IO_TYPES_H
+#define IOCPREUSE_IO_IOCP_IO_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <winsock2.h>
+#include <ws2tcpip.h>
+#include <windows.h>
+
+#include "../ntstatus.h"
+
+/* Statuses are what stood in OVERLAPPED.Internal, errors are Winsock codes. */
+#define IO_NATIVE_NTSTATUS 1
+
+#define IO_SEND_BUFS_MAX 64
+
+typedef SOCKET io_sock_t;
+#define IO_SOCK_NONE INVALID_SOCKET
+
+typedef WSABUF io_buf_t;
+
+static inline io_buf_t io_buf(const void *data, uint32_t len)
+{
+    io_buf_t buf;
+    buf.len = len;
+    buf.buf = (char *)(uintptr_t)data;
+    return buf;
+}
+
+/* AcceptEx wants 16 bytes more than the largest address, twice (local, then remote). */
+#define IOCP_ADDR_SPACE ((DWORD)sizeof(SOCKADDR_STORAGE) + 16)
+
+typedef struct {
+    char bytes[2 * (sizeof(SOCKADDR_STORAGE) + 16)];
+} io_accept_buf_t;
+
+/* Zeroed before every operation, but for `error`. */
+typedef struct io_op {
+    OVERLAPPED overlapped;
+    int error; /* public: the Winsock code of a submit that failed */
+} io_op_t;
+
+typedef OVERLAPPED_ENTRY io_event_t;
+
+static inline io_op_t *io_event_op(const io_event_t *event)
+{
+    return (io_op_t *)(void *)event->lpOverlapped;
+}
+
+static inline uint32_t io_event_bytes(const io_event_t *event)
+{
+    return (uint32_t)event->dwNumberOfBytesTransferred;
+}
+
+/* The status is read from the OVERLAPPED: OVERLAPPED_ENTRY.Internal is reserved. */
+static inline uint32_t io_event_status(const io_event_t *event)
+{
+    return (uint32_t)event->lpOverlapped->Internal;
+}
+
+static inline int io_event_error(const io_event_t *event)
+{
+    uint32_t status = io_event_status(event);
+    return (int32_t)status >= 0 ? 0 : ntstatus_classify(status).wsa;
+}
+
+#endif

@@ -1,0 +1,61 @@
+"""Builds the extension; everything else about the package stands in pyproject.toml."""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+
+
+def target_is_windows() -> bool:
+    """Whether the extension is for Windows, also when it is cross-built elsewhere."""
+    suffix = os.environ.get("SETUPTOOLS_EXT_SUFFIX", "")
+    return sys.platform == "win32" or suffix.endswith(".pyd")
+
+
+def sources(*folders: str) -> list[str]:
+    """Every C file of the folders, in a stable order, relative to this file."""
+    found = (path for folder in folders for path in (ROOT / "csrc" / folder).glob("*.c"))
+    return sorted(str(path.relative_to(ROOT).as_posix()) for path in found)
+
+
+def version() -> str:
+    """The version that iocpreuse/_version.py states, without importing the package."""
+    scope: dict[str, str] = {}
+    exec((ROOT / "iocpreuse" / "_version.py").read_text("utf-8"), scope)
+    return scope["__version__"]
+
+
+backend = "iocp" if target_is_windows() else "epoll"
+# cl.exe takes /-switches; gcc, clang and mingw take the others.
+msvc = sys.platform == "win32" and "CC" not in os.environ
+compile_args = (
+    ["/std:c11", "/W4", "/O2"] if msvc else ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+)
+link_args: list[str] = []
+for flag in os.environ.get("IOCPREUSE_SANITIZE", "").split():
+    compile_args += [f"-fsanitize={flag}", "-fno-omit-frame-pointer", "-g", "-UNDEBUG"]
+    link_args += [f"-fsanitize={flag}"]
+
+macros = [("IOCPREUSE_VERSION", f'"{version()}"')]
+if target_is_windows():
+    macros += [("_WIN32_WINNT", "0x0A00"), ("WINVER", "0x0A00")]
+else:
+    macros += [("_GNU_SOURCE", "1")]
+
+setup(
+    ext_modules=[
+        Extension(
+            "iocpreuse._engine",
+            sources=sources("io", f"io/{backend}", "engine", "py"),
+            depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.h")],
+            include_dirs=[f"csrc/io/{backend}"],
+            define_macros=macros,
+            libraries=["ws2_32"] if target_is_windows() else [],
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+        )
+    ]
+)
