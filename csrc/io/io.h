@@ -76,6 +76,10 @@ int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *optio
 /* The address that SOCK is bound to. */
 int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out);
 
+/* The native handle, a descriptor or a SOCKET: to look at the socket, or to set an option
+ * that the seam lacks. It stays the backend's, and is good until SOCK is closed. */
+uintptr_t io_sock_handle(io_t *io, io_sock_t sock);
+
 /* Takes one connection from LISTENER. *INOUT is a socket that io_disconnect left for
  * reuse, or IO_SOCK_NONE: then one is made. *INOUT may be set at once or only when the
  * completion is dequeued, so it and BUF live until then. After a failed submit or

@@ -30,6 +30,7 @@ typedef struct {
     io_addr_t peer;
 } io_accept_buf_t;
 
+/* All but `error` is private to the backend; sock.h tells what the members mean. */
 typedef struct io_op {
     list_node_t node; /* in the ready list, or among a listener's accepts */
     struct epoll_sock *sock;
@@ -37,6 +38,7 @@ typedef struct io_op {
     uint32_t status; /* NTSTATUS */
     uint32_t bytes;
     uint8_t kind;
+    uint8_t state;
     bool cancelled;
     union {
         struct {
@@ -44,12 +46,10 @@ typedef struct io_op {
             uint32_t len;
         } recv;
         struct {
-            struct epoll_sock **sock;
+            struct epoll_sock **out;
+            struct epoll_sock *made;
             io_accept_buf_t *buf;
         } accept;
-        struct {
-            struct epoll_sock **sock;
-        } disconnect;
     } u;
 } io_op_t;
 

@@ -1,0 +1,225 @@
+#include "engine.h"
+
+#include <stdlib.h>
+
+#include "../base/check.h"
+#include "pool.h"
+#include "recycle.h"
+#include "session.h"
+#include "state.h"
+
+/* The start-up probe's time; on a system where recycling works it takes a few milliseconds. */
+#define PROBE_TIMEOUT_MS 200
+
+static int listen_on(engine_t *engine)
+{
+    const engine_options_t *options = &engine->options;
+    if (options->address == NULL) {
+        return io_listen_adopt(engine->io, options->handle, &options->listen, &engine->listener);
+    }
+    return io_listen(engine->io, options->address, &options->listen, &engine->listener);
+}
+
+int engine_open(engine_t **out, const engine_options_t *options)
+{
+    engine_t *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        return ENGINE_NO_MEMORY;
+    }
+    engine->options = *options;
+    engine->listener = IO_SOCK_NONE;
+    mutex_init(&engine->lock);
+    list_init(&engine->idle);
+    slab_init(&engine->slab, options->read_size);
+    io_options_t io_options = {.concurrency = options->concurrency};
+    int status = table_init(&engine->table) < 0 ? ENGINE_NO_MEMORY : 0;
+    if (status >= 0) {
+        status = io_open(&engine->io, &io_options);
+    }
+    if (status >= 0) {
+        status = listen_on(engine);
+    }
+    engine->options.address = NULL; /* the caller's, and not needed again */
+    if (status < 0) {
+        engine_close(engine);
+        return status;
+    }
+    *out = engine;
+    return 0;
+}
+
+/* Whatever socket a slot still has; only an engine that never served has any left here. */
+static void close_sockets(engine_t *engine)
+{
+    uint32_t count = table_count(&engine->table);
+    for (uint32_t i = 0; i < count; i++) {
+        slot_t *slot = table_at(&engine->table, i);
+        if (slot->sock != IO_SOCK_NONE) {
+            io_sock_close(engine->io, &slot->sock, false);
+        }
+    }
+    if (engine->listener != IO_SOCK_NONE) {
+        io_sock_close(engine->io, &engine->listener, false);
+    }
+}
+
+void engine_close(engine_t *engine)
+{
+    if (engine->table.chunks != NULL && engine->io != NULL) {
+        close_sockets(engine);
+    }
+    table_destroy(&engine->table);
+    slab_destroy(&engine->slab);
+    if (engine->io != NULL) {
+        io_close(engine->io);
+    }
+    mutex_destroy(&engine->lock);
+    free(engine);
+}
+
+int engine_address(engine_t *engine, io_addr_t *out)
+{
+    return io_sock_name(engine->io, engine->listener, out);
+}
+
+void engine_start(engine_t *engine)
+{
+    engine->recycling = RECYCLING_OFF;
+    if (engine->options.recycle) {
+        engine->recycling =
+            io_probe_recycling(PROBE_TIMEOUT_MS) ? RECYCLING_VERIFIED : RECYCLING_UNSUPPORTED;
+    }
+    pool_refill(engine);
+}
+
+recycling_t engine_recycling(const engine_t *engine)
+{
+    return engine->recycling;
+}
+
+void engine_kick(engine_t *engine, slot_t *slot)
+{
+    if (slot->kicked) {
+        return;
+    }
+    slot->kicked = true;
+    void *head = atomic_ptr_load(&engine->kicked);
+    do {
+        slot->kick_next = head;
+    } while (!atomic_ptr_cas(&engine->kicked, &head, slot));
+    io_wake(engine->io, 1);
+}
+
+void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns)
+{
+    bool had = atomic_u64_load(&slot->deadline_ns) != 0;
+    atomic_u64_store(&slot->deadline_ns, deadline_ns);
+    if (!had && deadline_ns != 0) {
+        /* The first one ends the manager's long sleep. */
+        if (atomic_u64_add(&engine->timed, 1) == 1) {
+            io_wake_manager(engine->io);
+        }
+    } else if (had && deadline_ns == 0) {
+        atomic_u64_add(&engine->timed, (uint64_t)-1);
+    }
+}
+
+static void feed(engine_t *engine, const io_event_t *event, batch_t *batch)
+{
+    operation_t *operation = (operation_t *)(void *)io_event_op(event);
+    slot_t *slot = operation->slot;
+    switch (operation->kind) {
+    case OPERATION_ACCEPT:
+        pool_accepted(engine, slot, event, batch);
+        return;
+    case OPERATION_DISCONNECT:
+        recycle_disconnected(engine, slot, event);
+        batch->took_accept = true; /* the pool may have waited for a slot */
+        return;
+    case OPERATION_RECV:
+        session_received(engine, slot, event, batch);
+        return;
+    case OPERATION_SEND:
+        session_sent(engine, slot, event, batch);
+        return;
+    }
+}
+
+static void feed_kicked(engine_t *engine, batch_t *batch)
+{
+    slot_t *slot = atomic_ptr_load(&engine->kicked);
+    if (slot != NULL) {
+        slot = atomic_ptr_exchange(&engine->kicked, NULL);
+    }
+    while (slot != NULL) {
+        mutex_lock(&slot->lock);
+        slot_t *next = slot->kick_next;
+        slot->kicked = false;
+        session_advance(engine, slot, batch);
+        mutex_unlock(&slot->lock);
+        slot = next;
+    }
+}
+
+static void count_batch(engine_t *engine, batch_t *batch)
+{
+    mutex_lock(&engine->lock);
+    engine->stats.completions += batch->completions;
+    engine->stats.batches++;
+    engine->stats.bytes_received += batch->bytes_received;
+    engine->stats.bytes_sent += batch->bytes_sent;
+    mutex_unlock(&engine->lock);
+    batch->completions = 0;
+    batch->bytes_received = 0;
+    batch->bytes_sent = 0;
+}
+
+bool engine_poll(engine_t *engine, batch_t *batch)
+{
+    if (atomic_u32_load(&engine->stop) == STOP_STOPPED) {
+        /* Each worker that leaves wakes the next. */
+        io_wake(engine->io, 1);
+        return false;
+    }
+    uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, IO_INFINITE);
+    for (uint32_t i = 0; i < count; i++) {
+        feed(engine, &batch->completed[i], batch);
+    }
+    feed_kicked(engine, batch);
+    if (batch->took_accept) {
+        batch->took_accept = false;
+        pool_refill(engine);
+    }
+    if (count > 0) {
+        batch->completions += count;
+        count_batch(engine, batch);
+    }
+    return true;
+}
+
+void engine_settle(engine_t *engine, batch_t *batch, event_t *events, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        session_settle(engine, &events[i], batch);
+    }
+    slot_t *slot = batch->dirty;
+    batch->dirty = NULL;
+    while (slot != NULL) {
+        mutex_lock(&slot->lock);
+        slot_t *next = slot->dirty_next;
+        slot->dirty = NULL;
+        session_advance(engine, slot, batch);
+        mutex_unlock(&slot->lock);
+        slot = next;
+    }
+}
+
+void engine_stats(engine_t *engine, engine_stats_t *out)
+{
+    mutex_lock(&engine->lock);
+    *out = engine->stats;
+    out->send_queue_bytes = atomic_u64_load(&engine->send_queue_bytes);
+    out->stale_sends_blocked = atomic_u64_load(&engine->stale_sends);
+    out->sockets_cooling = atomic_u64_load(&engine->cooling);
+    mutex_unlock(&engine->lock);
+}

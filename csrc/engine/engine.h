@@ -1,0 +1,130 @@
+/* engine.h: the server engine: accept pool, sessions, recycling. What the layer
+ * above may call; everything else in this folder is the engine's own.
+ *
+ * Threads: N workers loop over engine_poll and engine_settle, each with a batch
+ * of its own; one manager loops over engine_manage. The calls under "sessions"
+ * may be made from any thread. Nothing here blocks but engine_poll,
+ * engine_manage and engine_start. */
+#ifndef IOCPREUSE_ENGINE_ENGINE_H
+#define IOCPREUSE_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/sync.h"
+#include "../io/io.h"
+#include "batch.h"
+#include "reason.h"
+#include "sendq.h"
+#include "token.h"
+
+typedef struct engine engine_t;
+
+typedef struct {
+    const io_addr_t *address; /* where to listen; NULL = on HANDLE */
+    uintptr_t handle;         /* a listening socket, which the engine owns once it is open */
+    io_listen_options_t listen;
+    uint32_t concurrency;     /* 0 = the number of processors */
+    uint32_t accept_pool;     /* accepts kept posted */
+    uint32_t spare_max;       /* idle sockets kept for reuse, posted ones included */
+    uint32_t cooling_max;     /* disconnects that may take long at once */
+    uint64_t max_connections; /* beyond it: accepted and closed at once */
+    uint32_t read_size;       /* bytes of one receive */
+    uint64_t write_high;      /* a send queue longer than this is full */
+    uint64_t write_low;       /* and has room again from here */
+    uint64_t write_limit;     /* beyond it the session is aborted */
+    bool recycle;             /* where the probe passes */
+    atomic_u64_t *generation; /* the process's count of clients; outlives the engine */
+} engine_options_t;
+
+typedef enum {
+    RECYCLING_OFF,
+    RECYCLING_UNSUPPORTED,
+    RECYCLING_VERIFIED
+} recycling_t;
+
+typedef struct {
+    uint64_t connections_active;
+    uint64_t connections_total;
+    uint64_t accepts_pending;
+    uint64_t accept_errors;
+    uint64_t sockets_created;
+    uint64_t sockets_recycled;
+    uint64_t sockets_replaced;
+    uint64_t sockets_cooling;
+    uint64_t replaced_by_cause[CAUSE_COUNT];
+    uint64_t bytes_received;
+    uint64_t bytes_sent;
+    uint64_t send_queue_bytes;
+    uint64_t completions;
+    uint64_t batches;
+    uint64_t stale_sends_blocked;
+} engine_stats_t;
+
+/* What became of a call on a session. */
+typedef enum {
+    CALL_OK,
+    CALL_FULL,   /* done, and the send queue is longer than write_high */
+    CALL_CLOSED, /* the session has ended or is ending */
+    CALL_STALE,  /* its slot serves another client by now */
+    CALL_EOF,    /* a send after our own end of file */
+    CALL_OVERFLOW /* the queue passed write_limit: the session is aborted */
+} call_t;
+
+typedef struct {
+    bool closing;
+    uint64_t bytes_received;
+    uint64_t bytes_sent;
+    uint64_t messages_received;
+    uint64_t messages_sent;
+} session_info_t;
+
+/* What engine_open returns where memory is short. */
+#define ENGINE_NO_MEMORY INT32_MIN
+
+/* Opens the port and listens. 0, a negated native error, or ENGINE_NO_MEMORY. */
+int engine_open(engine_t **out, const engine_options_t *options);
+
+/* Frees everything. No thread is in a call; if it was started, it has stopped. */
+void engine_close(engine_t *engine);
+
+int engine_address(engine_t *engine, io_addr_t *out);
+
+/* Probes recycling and posts the accepts. Once, before any thread polls. */
+void engine_start(engine_t *engine);
+recycling_t engine_recycling(const engine_t *engine);
+
+/* Waits for completions and turns them into events. False once the engine has stopped. */
+bool engine_poll(engine_t *engine, batch_t *batch);
+
+/* Ends EVENTS, whose callbacks have run: sends leave, receives are posted again,
+ * drained slots go on. May add new events to the batch. */
+void engine_settle(engine_t *engine, batch_t *batch, event_t *events, uint32_t count);
+
+/* One round of the manager's work. False once the engine has stopped. */
+bool engine_manage(engine_t *engine);
+
+/* Begins to stop: clients get DRAIN_NS to take what is queued for them; 0 aborts.
+ * May be called again, to shorten that. Any thread. */
+void engine_stop(engine_t *engine, uint64_t drain_ns);
+
+/* Sessions. BATCH is the calling worker's, or NULL in any other thread: what a worker
+ * sends from its callbacks leaves when it settles, gathered. */
+
+/* Queues CHAIN, which is empty afterwards only if the result is CALL_OK or CALL_FULL. */
+call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *batch);
+
+/* Flushes, then ends the session in order, for REASON. */
+call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch);
+
+/* Ends it now; RESET with RST. What is queued is lost. */
+call_t engine_abort(engine_t *engine, token_t token, reason_t reason, bool reset);
+
+/* Our FIN follows what is queued; receiving goes on. */
+call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch);
+
+call_t engine_info(engine_t *engine, token_t token, session_info_t *out);
+
+void engine_stats(engine_t *engine, engine_stats_t *out);
+
+#endif

@@ -1,0 +1,186 @@
+#include "pool.h"
+
+#include "../base/check.h"
+#include "recycle.h"
+#include "session.h"
+#include "state.h"
+
+/* After an accept that failed for want of memory, buffers or handles. */
+#define RETRY_NS (50 * NS_PER_MS)
+
+void pool_give(engine_t *engine, slot_t *slot)
+{
+    mutex_lock(&engine->lock);
+    if (slot->sock == IO_SOCK_NONE) {
+        list_push_back(&engine->idle, &slot->pool_node);
+    } else {
+        list_push_front(&engine->idle, &slot->pool_node);
+        engine->spare++;
+    }
+    mutex_unlock(&engine->lock);
+}
+
+/* A slot to post an accept on, counted as posted already; NULL when none is wanted or to be had. */
+static slot_t *take_idle(engine_t *engine)
+{
+    uint64_t now_ns = io_now_ns(engine->io);
+    mutex_lock(&engine->lock);
+    slot_t *slot = NULL;
+    bool wanted = !engine_is_stopping(engine) && now_ns >= engine->retry_at_ns &&
+                  engine->stats.accepts_pending < engine->options.accept_pool;
+    if (wanted) {
+        list_node_t *node = list_pop_front(&engine->idle);
+        if (node != NULL) {
+            slot = LIST_ENTRY(node, slot_t, pool_node);
+            engine->spare -= slot->sock != IO_SOCK_NONE;
+        } else {
+            slot = table_grow(&engine->table);
+        }
+        if (slot == NULL) {
+            engine->retry_at_ns = now_ns + RETRY_NS;
+        } else {
+            engine->stats.accepts_pending++;
+        }
+    }
+    mutex_unlock(&engine->lock);
+    return slot;
+}
+
+/* One accept less is posted. Called when its slot is back in the pool, so that a server that
+ * stops finds nothing half done once the count is 0. */
+static void uncount(engine_t *engine, bool failed, bool pause)
+{
+    uint64_t now_ns = io_now_ns(engine->io);
+    mutex_lock(&engine->lock);
+    engine->stats.accepts_pending--;
+    engine->stats.accept_errors += failed;
+    if (pause) {
+        engine->retry_at_ns = now_ns + RETRY_NS;
+    }
+    mutex_unlock(&engine->lock);
+    if (pause || engine_is_stopping(engine)) {
+        io_wake_manager(engine->io);
+    }
+}
+
+/* Counts the socket that an accept has made, once, whenever the backend made it. */
+static bool sock_is_new(slot_t *slot)
+{
+    bool made = slot->sock_fresh && slot->sock != IO_SOCK_NONE;
+    if (made) {
+        slot->sock_fresh = false;
+    }
+    return made;
+}
+
+static void count_created(engine_t *engine)
+{
+    mutex_lock(&engine->lock);
+    engine->stats.sockets_created++;
+    mutex_unlock(&engine->lock);
+}
+
+/* Posts an accept on SLOT. False where that failed at once. */
+static bool post(engine_t *engine, slot_t *slot)
+{
+    mutex_lock(&slot->lock);
+    slot_set_state(slot, SLOT_ACCEPTING);
+    bool had_sock = slot->sock != IO_SOCK_NONE;
+    slot->sock_fresh = !had_sock;
+    slot->life.kind = OPERATION_ACCEPT;
+    io_op_t *op = slot_arm(slot, &slot->life, FLIGHT_LIFE);
+    int status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
+    bool created = sock_is_new(slot);
+    bool had_any = slot->sock != IO_SOCK_NONE;
+    if (status < 0) {
+        slot->in_flight &= ~FLIGHT_LIFE;
+        if (had_any) {
+            io_sock_close(engine->io, &slot->sock, false);
+        }
+        slot_set_state(slot, SLOT_IDLE);
+    }
+    mutex_unlock(&slot->lock);
+    if (created) {
+        count_created(engine);
+    }
+    if (status < 0) {
+        if (had_any) {
+            recycle_count(engine, CAUSE_ACCEPT_FAILED);
+        }
+        pool_give(engine, slot);
+        /* A recycled socket that is refused says nothing about the next one. */
+        uncount(engine, true, !had_sock);
+    }
+    return status >= 0;
+}
+
+void pool_refill(engine_t *engine)
+{
+    for (;;) {
+        slot_t *slot = take_idle(engine);
+        if (slot == NULL) {
+            return;
+        }
+        (void)post(engine, slot);
+    }
+}
+
+/* The accept brought no client: its socket is closed, its slot is free again. */
+static void give_up(engine_t *engine, slot_t *slot, cause_t cause)
+{
+    mutex_lock(&slot->lock);
+    slot->in_flight &= ~FLIGHT_LIFE;
+    bool closed = slot->sock != IO_SOCK_NONE;
+    if (closed) {
+        io_sock_close(engine->io, &slot->sock, false);
+    }
+    slot_set_state(slot, SLOT_IDLE);
+    mutex_unlock(&slot->lock);
+    if (closed) {
+        recycle_count(engine, cause);
+    }
+    pool_give(engine, slot);
+}
+
+/* Counts a client in; false where the server takes no more. */
+static bool admit(engine_t *engine)
+{
+    mutex_lock(&engine->lock);
+    bool admitted = !engine_is_stopping(engine) &&
+                    engine->stats.connections_active < engine->options.max_connections;
+    if (admitted) {
+        engine->stats.accepts_pending--;
+        engine->stats.connections_active++;
+        engine->stats.connections_total++;
+    }
+    mutex_unlock(&engine->lock);
+    return admitted;
+}
+
+void pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    batch->took_accept = true;
+    int32_t status = (int32_t)io_event_status(event);
+    io_addr_t peer = {0};
+    io_addr_t local = {0};
+    mutex_lock(&slot->lock);
+    bool created = sock_is_new(slot);
+    if (status >= 0) {
+        status = io_accept_finish(engine->io, engine->listener, slot->sock, &slot->accept_buf,
+                                  &engine->options.listen.accepted, &peer, &local);
+    }
+    mutex_unlock(&slot->lock);
+    if (created) {
+        count_created(engine);
+    }
+    if (status >= 0 && admit(engine)) {
+        session_begin(engine, slot, &peer, &local, batch);
+        return;
+    }
+    bool stopping = engine_is_stopping(engine);
+    bool failed = status < 0 && !stopping;
+    cause_t cause = stopping ? CAUSE_STOPPING : failed ? CAUSE_ACCEPT_FAILED : CAUSE_REFUSED;
+    give_up(engine, slot, cause);
+    uncount(engine, failed,
+            failed && ntstatus_classify((uint32_t)status).action == NTSTATUS_BACKOFF);
+}

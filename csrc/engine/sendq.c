@@ -1,0 +1,110 @@
+#include "sendq.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/check.h"
+
+sendbuf_t *sendbuf_copy(const void *data, size_t len)
+{
+    sendbuf_t *buf = malloc(sizeof *buf + len);
+    if (buf == NULL) {
+        return NULL;
+    }
+    char *bytes = (char *)(buf + 1);
+    if (len > 0) {
+        memcpy(bytes, data, len);
+    }
+    *buf = (sendbuf_t){.data = bytes, .len = len};
+    return buf;
+}
+
+sendbuf_t *sendbuf_pin(const void *data, size_t len, void *owner)
+{
+    sendbuf_t *buf = malloc(sizeof *buf);
+    if (buf != NULL) {
+        *buf = (sendbuf_t){.owner = owner, .data = data, .len = len};
+    }
+    return buf;
+}
+
+void sendq_init(sendq_t *queue)
+{
+    *queue = (sendq_t){0};
+}
+
+void sendq_push(sendq_t *queue, sendbuf_t *buf)
+{
+    buf->next = NULL;
+    if (queue->tail == NULL) {
+        queue->head = buf;
+    } else {
+        queue->tail->next = buf;
+    }
+    queue->tail = buf;
+    queue->bytes += buf->len - buf->sent;
+}
+
+void sendq_append(sendq_t *to, sendq_t *from)
+{
+    if (from->head == NULL) {
+        return;
+    }
+    if (to->tail == NULL) {
+        to->head = from->head;
+    } else {
+        to->tail->next = from->head;
+    }
+    to->tail = from->tail;
+    to->bytes += from->bytes;
+    sendq_init(from);
+}
+
+uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit)
+{
+    uint32_t count = 0;
+    for (const sendbuf_t *buf = queue->head; buf != NULL && count < max && limit > 0;
+         buf = buf->next) {
+        size_t left = buf->len - buf->sent;
+        uint32_t len = left < limit ? (uint32_t)left : limit;
+        bufs[count++] = io_buf(buf->data + buf->sent, len);
+        limit -= len;
+    }
+    return count;
+}
+
+static void finish_head(sendq_t *queue, sendq_t *done)
+{
+    sendbuf_t *buf = queue->head;
+    queue->head = buf->next;
+    if (queue->head == NULL) {
+        queue->tail = NULL;
+    }
+    if (buf->owner == NULL) {
+        free(buf);
+    } else {
+        buf->sent = buf->len;
+        sendq_push(done, buf);
+    }
+}
+
+void sendq_consume(sendq_t *queue, uint64_t sent, sendq_t *done)
+{
+    CHECK(sent <= queue->bytes);
+    queue->bytes -= sent;
+    while (queue->head != NULL) {
+        sendbuf_t *buf = queue->head;
+        size_t left = buf->len - buf->sent;
+        if (sent < left) {
+            buf->sent += (size_t)sent;
+            return;
+        }
+        sent -= left;
+        finish_head(queue, done);
+    }
+}
+
+void sendq_clear(sendq_t *queue, sendq_t *done)
+{
+    sendq_consume(queue, queue->bytes, done);
+}

@@ -1,0 +1,55 @@
+/* sendq.h: what a session has queued to send, in order.
+ *
+ * A sendbuf owns its bytes: either they stand behind it (a copy), or OWNER keeps
+ * them alive (a pinned object of the application). The engine never looks at
+ * OWNER; it hands finished buffers to whoever may release it. */
+#ifndef IOCPREUSE_ENGINE_SENDQ_H
+#define IOCPREUSE_ENGINE_SENDQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../io/io.h"
+
+typedef struct sendbuf {
+    struct sendbuf *next;
+    void *owner; /* NULL = the bytes are a copy */
+    const char *data;
+    size_t len;
+    size_t sent;
+} sendbuf_t;
+
+/* A chain of sendbufs in order; also how finished ones are handed on. */
+typedef struct {
+    sendbuf_t *head;
+    sendbuf_t *tail;
+    uint64_t bytes; /* not yet sent */
+} sendq_t;
+
+/* A copy of LEN bytes, or with an OWNER a reference to them. NULL = no memory. */
+sendbuf_t *sendbuf_copy(const void *data, size_t len);
+sendbuf_t *sendbuf_pin(const void *data, size_t len, void *owner);
+
+void sendq_init(sendq_t *queue);
+void sendq_push(sendq_t *queue, sendbuf_t *buf);
+
+/* Moves all of FROM behind TO; FROM is empty then. */
+void sendq_append(sendq_t *to, sendq_t *from);
+
+/* Describes the first bytes of the queue in BUFS, up to MAX of them and LIMIT bytes.
+ * Returns how many were filled in. */
+uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit);
+
+/* Takes SENT bytes off the front; finished buffers go to DONE (pinned) or are freed (copies). */
+void sendq_consume(sendq_t *queue, uint64_t sent, sendq_t *done);
+
+/* Takes everything off, as sendq_consume does. */
+void sendq_clear(sendq_t *queue, sendq_t *done);
+
+static inline bool sendq_is_empty(const sendq_t *queue)
+{
+    return queue->head == NULL;
+}
+
+#endif

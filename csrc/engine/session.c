@@ -1,0 +1,312 @@
+#include "session.h"
+
+#include "../base/check.h"
+#include "recycle.h"
+#include "state.h"
+
+/* How long the peer's FIN may take after ours; while the server stops, it is not worth a wait. */
+#define LINGER_NS          (2 * NS_PER_S)
+#define LINGER_STOPPING_NS (100 * NS_PER_MS)
+
+/* How long a client that reads nothing may hold up the rest of what was queued for it. */
+#define FLUSH_NS (60 * NS_PER_S)
+
+/* What is taken from the queue for one send: enough to fill a pipe, little enough to be pinned. */
+#define SEND_BYTES_MAX (1024u * 1024u)
+
+/* Keeps the first ending; an operation's failure also rules out recycling. */
+static void record(slot_t *slot, const ending_t *ending)
+{
+    session_t *session = &slot->session;
+    if (!session->ending.known) {
+        session->ending = *ending;
+    }
+    if (ending->has_status && (int32_t)ending->status < 0 && session->broken == CAUSE_NONE) {
+        session->broken = ending->reason == REASON_PEER_RESET ? CAUSE_RESET : CAUSE_ERROR;
+    }
+}
+
+void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending)
+{
+    record(slot, ending);
+    if (slot->state == SLOT_DRAINING) {
+        return;
+    }
+    slot_set_state(slot, SLOT_DRAINING);
+    slot->pending &= PENDING_OPEN;
+    slot->session.ending.unsent_bytes = slot->session.out.bytes;
+    engine_set_deadline(engine, slot, 0);
+    if (slot->in_flight & FLIGHT_RECV) {
+        io_cancel(engine->io, slot->sock, &slot->recv.io);
+    }
+    if (slot->in_flight & FLIGHT_SEND) {
+        io_cancel(engine->io, slot->sock, &slot->send.io);
+    }
+}
+
+static void drain_for_status(engine_t *engine, slot_t *slot, int status, int error)
+{
+    ending_t ending = ending_from_status((uint32_t)status, error);
+    session_drain(engine, slot, &ending);
+}
+
+void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
+{
+    record(slot, ending);
+    slot_set_state(slot, SLOT_FLUSHING);
+    engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);
+    slot->pending &= PENDING_OPEN;
+    slot->session.fin_wanted = true;
+}
+
+/* Hands the front of the queue to the stack. */
+static void start_send(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    io_buf_t bufs[IO_SEND_BUFS_MAX];
+    uint32_t count = sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX);
+    io_op_t *op = slot_arm(slot, &slot->send, FLIGHT_SEND);
+    int status = io_send(engine->io, op, slot->sock, bufs, count);
+    if (status < 0) {
+        slot->in_flight &= ~FLIGHT_SEND;
+        drain_for_status(engine, slot, status, op->error);
+    }
+}
+
+/* All is sent: our FIN goes out where it is wanted, and when both are through it is over. */
+static void finish_sending(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    bool flushing = slot->state == SLOT_FLUSHING;
+    if (flushing && session->peer_eof) {
+        /* The peer was first, so the disconnect itself may carry our FIN. */
+        session_drain(engine, slot, &session->ending);
+        return;
+    }
+    if (session->fin_wanted && !session->fin_sent) {
+        int status = io_shutdown(engine->io, slot->sock);
+        if (status < 0) {
+            drain_for_status(engine, slot, status, 0);
+            return;
+        }
+        session->fin_sent = true;
+        if (flushing) {
+            uint64_t linger_ns = engine_is_stopping(engine) ? LINGER_STOPPING_NS : LINGER_NS;
+            engine_set_deadline(engine, slot, io_now_ns(engine->io) + linger_ns);
+        }
+    }
+    if (session->fin_sent && session->peer_eof && (slot->pending & PENDING_EOF) == 0 &&
+        (slot->in_flight & FLIGHT_CALLBACK) == 0) {
+        /* write_eof() on our side, and on_eof kept it open until now: both are through. */
+        ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
+        session_drain(engine, slot, &ending);
+    }
+}
+
+static void advance_sending(engine_t *engine, slot_t *slot)
+{
+    if (slot->in_flight & FLIGHT_SEND) {
+        return;
+    }
+    if (sendq_is_empty(&slot->session.out)) {
+        finish_sending(engine, slot);
+    } else {
+        start_send(engine, slot);
+    }
+}
+
+static bool may_receive(const slot_t *slot)
+{
+    const session_t *session = &slot->session;
+    if (session->peer_eof || (slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0) {
+        return false;
+    }
+    if ((slot->pending & (PENDING_OPEN | PENDING_DATA)) != 0) {
+        return false;
+    }
+    return slot->state == SLOT_FLUSHING || !session->read_paused;
+}
+
+static void advance_receiving(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    if (!may_receive(slot)) {
+        return;
+    }
+    if (session->recv_buf != NULL && !session->recv_ready && slab_is_crowded(&engine->slab)) {
+        slab_give(&engine->slab, session->recv_buf);
+        session->recv_buf = NULL;
+    }
+    if (session->recv_buf == NULL) {
+        session->recv_buf = slab_take(&engine->slab, !session->recv_ready);
+    }
+    if (session->recv_buf == NULL && session->recv_ready) {
+        drain_for_status(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
+        return;
+    }
+    session->recv_probe = session->recv_buf == NULL;
+    session->recv_ready = false;
+    uint32_t len = session->recv_probe ? 0 : engine->options.read_size;
+    io_op_t *op = slot_arm(slot, &slot->recv, FLIGHT_RECV);
+    int status = io_recv(engine->io, op, slot->sock, session->recv_buf, len);
+    if (status < 0) {
+        slot->in_flight &= ~FLIGHT_RECV;
+        drain_for_status(engine, slot, status, op->error);
+    }
+}
+
+/* Hands the next pending event to the worker, or sees to it that a worker comes. */
+static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    static const struct {
+        uint32_t pending;
+        event_kind_t kind;
+    } order[] = {
+        {PENDING_OPEN, EVENT_OPEN},   {PENDING_DATA, EVENT_DATA},     {PENDING_EOF, EVENT_EOF},
+        {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
+    };
+    if (slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if ((slot->pending & order[i].pending) == 0) {
+            continue;
+        }
+        if (batch != NULL && batch_add(batch, order[i].kind, slot)) {
+            slot->pending &= ~order[i].pending;
+            slot->in_flight |= FLIGHT_CALLBACK;
+        } else {
+            engine_kick(engine, slot);
+        }
+        return;
+    }
+}
+
+void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
+        advance_sending(engine, slot);
+    }
+    if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
+        advance_receiving(engine, slot);
+    }
+    if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
+        slot->pending = PENDING_CLOSED;
+    }
+    tell(engine, slot, batch);
+}
+
+void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const io_addr_t *local,
+                   batch_t *batch)
+{
+    mutex_lock(&slot->lock);
+    slot->in_flight &= ~FLIGHT_LIFE;
+    slot_set_state(slot, SLOT_OPEN);
+    slot->token = token_make(atomic_u64_add(engine->options.generation, 1), slot->index);
+    slot->session.peer = *peer;
+    slot->session.local = *local;
+    slot->pending = PENDING_OPEN;
+    session_advance(engine, slot, batch);
+    mutex_unlock(&slot->lock);
+}
+
+/* What a session that ends no longer wants to hear is dropped here. */
+static void take_received(slot_t *slot, uint32_t bytes, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    if (session->recv_probe) {
+        session->recv_ready = true;
+        return;
+    }
+    if (bytes == 0) {
+        session->peer_eof = true;
+        if (slot->state == SLOT_OPEN) {
+            slot->pending |= PENDING_EOF;
+        }
+        return;
+    }
+    session->bytes_received += bytes;
+    batch->bytes_received += bytes;
+    if (slot->state == SLOT_OPEN) {
+        session->messages_received++;
+        session->recv_len = bytes;
+        slot->pending |= PENDING_DATA;
+    }
+}
+
+/* An operation never outlives its client: the drain waits for it. A completion for another
+ * generation would mean that a client's bytes may have reached a stranger. */
+static void land(slot_t *slot, const operation_t *operation, uint32_t flight)
+{
+    CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);
+    slot->in_flight &= ~flight;
+}
+
+void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    mutex_lock(&slot->lock);
+    land(slot, &slot->recv, FLIGHT_RECV);
+    uint32_t status = io_event_status(event);
+    if (slot->state != SLOT_DRAINING) {
+        if ((int32_t)status < 0) {
+            drain_for_status(engine, slot, (int)status, io_event_error(event));
+        } else {
+            take_received(slot, io_event_bytes(event), batch);
+        }
+    }
+    session_advance(engine, slot, batch);
+    mutex_unlock(&slot->lock);
+}
+
+void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    mutex_lock(&slot->lock);
+    land(slot, &slot->send, FLIGHT_SEND);
+    uint32_t status = io_event_status(event);
+    uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
+    sendq_consume(&session->out, bytes, &batch->done);
+    atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
+    session->bytes_sent += bytes;
+    batch->bytes_sent += bytes;
+    if (slot->state == SLOT_DRAINING) {
+        session->ending.unsent_bytes = session->out.bytes;
+    } else if ((int32_t)status < 0) {
+        drain_for_status(engine, slot, (int)status, io_event_error(event));
+    } else if (slot->state == SLOT_FLUSHING && bytes > 0) {
+        engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);
+    }
+    if (slot->state == SLOT_OPEN && session->write_full &&
+        session->out.bytes <= engine->options.write_low) {
+        session->write_full = false;
+        slot->pending |= PENDING_DRAIN;
+    }
+    session_advance(engine, slot, batch);
+    mutex_unlock(&slot->lock);
+}
+
+void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
+{
+    slot_t *slot = event->slot;
+    if (event->kind == EVENT_CLOSED) {
+        recycle_begin(engine, slot, batch);
+        return;
+    }
+    mutex_lock(&slot->lock);
+    CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
+    slot->in_flight &= ~FLIGHT_CALLBACK;
+    slot->session.recv_len = event->kind == EVENT_DATA ? 0 : slot->session.recv_len;
+    if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
+        ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
+        session_flush(engine, slot, &ending);
+    }
+    session_advance(engine, slot, batch);
+    mutex_unlock(&slot->lock);
+}
+
+void session_overdue(engine_t *engine, slot_t *slot)
+{
+    /* Only FLUSHING has a deadline: the peer does not read, or keeps its side open. */
+    session_drain(engine, slot, &slot->session.ending);
+    session_advance(engine, slot, NULL);
+}

@@ -1,0 +1,60 @@
+#include "slab.h"
+
+#include <stdlib.h>
+
+/* More than this are not worth keeping for the next burst. */
+#define FREE_MAX 256
+
+void slab_init(slab_t *slab, uint32_t size)
+{
+    *slab = (slab_t){.size = size < sizeof(slab_buf_t) ? (uint32_t)sizeof(slab_buf_t) : size};
+    mutex_init(&slab->lock);
+}
+
+void slab_destroy(slab_t *slab)
+{
+    while (slab->free != NULL) {
+        slab_buf_t *buf = slab->free;
+        slab->free = buf->next;
+        free(buf);
+    }
+    mutex_destroy(&slab->lock);
+}
+
+void *slab_take(slab_t *slab, bool waits)
+{
+    mutex_lock(&slab->lock);
+    if (waits && atomic_u64_load(&slab->taken) >= SLAB_KEEP_MAX) {
+        mutex_unlock(&slab->lock);
+        return NULL;
+    }
+    atomic_u64_add(&slab->taken, 1);
+    slab_buf_t *buf = slab->free;
+    if (buf != NULL) {
+        slab->free = buf->next;
+        slab->free_count--;
+    }
+    mutex_unlock(&slab->lock);
+    if (buf == NULL) {
+        buf = malloc(slab->size);
+        if (buf == NULL) {
+            atomic_u64_add(&slab->taken, (uint64_t)-1);
+        }
+    }
+    return buf;
+}
+
+void slab_give(slab_t *slab, void *memory)
+{
+    slab_buf_t *buf = memory;
+    mutex_lock(&slab->lock);
+    atomic_u64_add(&slab->taken, (uint64_t)-1);
+    if (slab->free_count < FREE_MAX) {
+        buf->next = slab->free;
+        slab->free = buf;
+        slab->free_count++;
+        buf = NULL;
+    }
+    mutex_unlock(&slab->lock);
+    free(buf);
+}

@@ -1,0 +1,46 @@
+/* slab.h: receive buffers, all of one size.
+ *
+ * A connection that is idle should not hold one, but a receive that is posted
+ * with a buffer saves a round through the port. So the first connections keep
+ * theirs, and beyond SLAB_KEEP_MAX a session waits with a receive of 0 bytes
+ * and takes a buffer only when there is something to read. */
+#ifndef IOCPREUSE_ENGINE_SLAB_H
+#define IOCPREUSE_ENGINE_SLAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/sync.h"
+
+/* Sessions that may hold a buffer while they wait: 16 MiB at the default read size. */
+#define SLAB_KEEP_MAX 1024
+
+typedef struct slab_buf {
+    struct slab_buf *next;
+} slab_buf_t;
+
+typedef struct {
+    mutex_t lock; /* a leaf */
+    slab_buf_t *free;
+    uint32_t free_count;
+    uint32_t size;
+    atomic_u64_t taken; /* changed under the lock, read without it */
+} slab_t;
+
+void slab_init(slab_t *slab, uint32_t size);
+
+/* Frees what is not taken. */
+void slab_destroy(slab_t *slab);
+
+/* A buffer, or NULL: no memory, or (for a session that only WAITS) too many are out. */
+void *slab_take(slab_t *slab, bool waits);
+
+void slab_give(slab_t *slab, void *buf);
+
+/* Whether a session that goes back to waiting had better give its buffer back. */
+static inline bool slab_is_crowded(slab_t *slab)
+{
+    return atomic_u64_load(&slab->taken) > SLAB_KEEP_MAX;
+}
+
+#endif

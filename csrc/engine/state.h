@@ -1,0 +1,59 @@
+/* state.h: the engine's state, for the files of this folder. */
+#ifndef IOCPREUSE_ENGINE_STATE_H
+#define IOCPREUSE_ENGINE_STATE_H
+
+#include "../base/list.h"
+#include "../base/sync.h"
+#include "engine.h"
+#include "slab.h"
+#include "slot.h"
+#include "table.h"
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
+
+typedef enum {
+    STOP_NOT,    /* serving */
+    STOP_BEGUN,  /* accepts are cancelled, sessions flush */
+    STOP_STOPPED /* nothing is in flight, all sockets are closed */
+} stop_t;
+
+struct engine {
+    engine_options_t options;
+    io_t *io;
+    io_sock_t listener;
+    recycling_t recycling;
+    table_t table;
+    slab_t slab;
+
+    /* Guards what follows, the growth of the table and the slots' pool nodes. Never
+     * taken together with a slot's lock. */
+    mutex_t lock;
+    list_t idle;        /* slots in IDLE, those with a socket first */
+    uint32_t spare;     /* of these, the ones with a socket */
+    uint32_t recycling_now;
+    uint64_t retry_at_ns; /* no accept is posted before this; 0 = now */
+    engine_stats_t stats; /* connections_active and accepts_pending steer the pool */
+
+    atomic_u64_t send_queue_bytes;
+    atomic_u64_t stale_sends;
+    atomic_u64_t cooling;    /* slots in COOLING */
+    atomic_u64_t timed;      /* slots that have a deadline */
+    atomic_ptr_t kicked;     /* slots that a worker must look at */
+    atomic_u32_t stop;       /* stop_t */
+    atomic_u32_t stop_asked;
+    atomic_u64_t stop_deadline_ns;
+};
+
+static inline bool engine_is_stopping(engine_t *engine)
+{
+    return atomic_u32_load(&engine->stop) != STOP_NOT || atomic_u32_load(&engine->stop_asked) != 0;
+}
+
+/* Has a worker look at SLOT soon. Its lock is held. */
+void engine_kick(engine_t *engine, slot_t *slot);
+
+/* Sets, moves or (0) clears the time at which the manager looks at SLOT. Its lock is held. */
+void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns);
+
+#endif

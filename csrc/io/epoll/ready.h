@@ -1,0 +1,32 @@
+/* ready.h: operations on their way out: the ready list that all workers share, and the
+ * harvest of one io_wait. */
+#ifndef IOCPREUSE_IO_EPOLL_READY_H
+#define IOCPREUSE_IO_EPOLL_READY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../base/list.h"
+#include "../io.h"
+
+typedef struct {
+    io_event_t *events;
+    uint32_t count;
+    uint32_t max;
+    list_t overflow; /* done, but more than the caller's array holds */
+} harvest_t;
+
+/* OP is done, its socket's lock may be held. */
+void harvest_add(harvest_t *harvest, io_op_t *op);
+
+/* Puts OP in the ready list, and wakes a worker if that is needed for it to be seen.
+ * FRESH: OP is to be tried, which may start work in the application; a mere completion
+ * may wait a little for a worker that is running. The socket's lock may be held. */
+void ready_push(io_t *io, io_op_t *op, bool fresh);
+
+/* Moves operations from the ready list to the harvest, as they are: then ready_try makes
+ * the calls of those that are not done. The port's lock is held for the first alone. */
+void ready_take(io_t *io, harvest_t *harvest);
+void ready_try(io_t *io, harvest_t *harvest);
+
+#endif

@@ -1,0 +1,366 @@
+#include "sock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../base/check.h"
+#include "address.h"
+#include "errno_map.h"
+#include "listener.h"
+#include "port.h"
+
+int sock_watch(io_t *io, struct epoll_sock *sock)
+{
+    if (sock->watched) {
+        return 0;
+    }
+    /* Once, for everything: what is ready already comes as the first edge. EPOLLPRI is there
+     * because a read stops at the urgent mark, and data behind it makes no new edge. */
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+        .data.u64 = (uint64_t)sock->generation << 32 | sock->index,
+    };
+    if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, sock->fd, &event) != 0) {
+        return errno;
+    }
+    sock->watched = true;
+    return 0;
+}
+
+void sock_op_done(io_op_t *op, uint32_t bytes, uint32_t status, int error)
+{
+    op->state = OP_DONE;
+    op->bytes = bytes;
+    op->status = status;
+    op->error = error;
+}
+
+static void sock__op_failed(io_op_t *op, int error)
+{
+    sock_op_done(op, 0, errno_to_status(error), error);
+}
+
+static void sock__op_cancelled(io_op_t *op)
+{
+    sock_op_done(op, 0, NT_CANCELLED, ECANCELED);
+}
+
+static void sock__op_begin(io_op_t *op, struct epoll_sock *sock, op_kind_t kind)
+{
+    op->sock = sock;
+    op->kind = (uint8_t)kind;
+    op->cancelled = false;
+    op->error = 0;
+}
+
+/* A submit call that fails: no completion will come. */
+static int sock__refuse(io_op_t *op, int error)
+{
+    op->error = error;
+    return (int)errno_to_status(error);
+}
+
+/* A call failed with ERROR. The kernel tells of a reset once, to whichever call comes first,
+ * and the other direction would then see an orderly end: so what ends the connection as a
+ * whole is kept for both. */
+static void sock__note_error(struct epoll_sock *sock, int error)
+{
+    if (errno_ends_connection(error)) {
+        sock->ended = true;
+        sock->error = error;
+    }
+}
+
+/* Nothing was there to read: the next edge will tell. */
+static void sock__drained(struct epoll_sock *sock, io_op_t *op)
+{
+    sock->readable = false;
+    sock->ended = false;
+    op->state = OP_WAITING;
+}
+
+/* For a receive of length 0. Locked. */
+static bool sock__recv_probe(struct epoll_sock *sock, io_op_t *op)
+{
+    /* Not MSG_PEEK: it would take a pending error away from the receive that follows. */
+    struct pollfd poll_fd = {.fd = sock->fd, .events = POLLIN | POLLRDHUP};
+    if (poll(&poll_fd, 1, 0) == 0) {
+        sock__drained(sock, op);
+        return false;
+    }
+    sock->recv = NULL;
+    sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    return true;
+}
+
+/* Makes the call; returns whether OP is done. Locked. */
+static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
+{
+    if (op->u.recv.len == 0) {
+        return sock__recv_probe(sock, op);
+    }
+    ssize_t got;
+    do {
+        got = recv(sock->fd, op->u.recv.buf, op->u.recv.len, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EAGAIN) {
+        sock__drained(sock, op);
+        return false;
+    }
+    sock->recv = NULL;
+    if (got > 0) {
+        bool is_short = (size_t)got < op->u.recv.len;
+        sock->readable = !is_short || sock->ended || sock->urgent;
+        sock_op_done(op, (uint32_t)got, NT_SUCCESS_CODE, 0);
+    } else if (got < 0) {
+        int error = errno;
+        sock__note_error(sock, error);
+        sock__op_failed(op, error);
+    } else if (sock->error != 0) {
+        sock__op_failed(op, sock->error);
+    } else {
+        sock->readable = true;
+        sock->ended = true; /* and it stays so: every further receive gives 0 */
+        sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    }
+    return true;
+}
+
+void sock_try_recv(io_op_t *op, harvest_t *harvest)
+{
+    struct epoll_sock *sock = op->sock;
+    mutex_lock(&sock->lock);
+    bool done = true;
+    if (op->cancelled) {
+        sock->recv = NULL;
+        sock__op_cancelled(op);
+    } else {
+        done = sock__recv_now(sock, op);
+    }
+    mutex_unlock(&sock->lock);
+    if (done) {
+        harvest_add(harvest, op);
+    }
+}
+
+static void sock__event(struct epoll_sock *sock, uint32_t mask, harvest_t *harvest)
+{
+    if (mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        sock->ended = true;
+    }
+    if (mask & EPOLLPRI) {
+        sock->urgent = true;
+    }
+    if (mask & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        sock->readable = true;
+        io_op_t *op = sock->recv;
+        if (op != NULL && op->state == OP_WAITING && sock__recv_now(sock, op)) {
+            harvest_add(harvest, op);
+        }
+    }
+    if (mask & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+        sock->writable = true;
+        io_op_t *op = sock->send;
+        if (op != NULL) {
+            sock->send = NULL;
+            sock_op_done(op, 0, NT_SUCCESS_CODE, 0); /* the caller tries again */
+            harvest_add(harvest, op);
+        }
+    }
+}
+
+void sock_event(io_t *io, uint32_t index, uint32_t generation, uint32_t mask, harvest_t *harvest)
+{
+    struct epoll_sock *sock = sock_table_at(&io->socks, index);
+    mutex_lock(&sock->lock);
+    if (sock->generation == generation) {
+        if (sock->listener != NULL) {
+            listener_event(io, sock, harvest);
+        } else {
+            sock__event(sock, mask, harvest);
+        }
+    }
+    mutex_unlock(&sock->lock);
+}
+
+int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
+{
+    mutex_lock(&sock->lock);
+    DCHECK(sock->recv == NULL);
+    sock__op_begin(op, sock, OP_RECV);
+    op->u.recv.buf = buf;
+    op->u.recv.len = len;
+    if (sock->readable || sock->ended) {
+        op->state = OP_TRYING;
+        sock->recv = op;
+        ready_push(io, op, true);
+    } else {
+        op->state = OP_WAITING;
+        sock->recv = op;
+        int error = sock_watch(io, sock);
+        if (error != 0) {
+            sock->recv = NULL;
+            mutex_unlock(&sock->lock);
+            return sock__refuse(op, error);
+        }
+    }
+    mutex_unlock(&sock->lock);
+    return 0;
+}
+
+/* Returns what was sent, or a negated errno. */
+static ssize_t sock__send_now(int fd, const io_buf_t *bufs, uint32_t count)
+{
+    ssize_t sent;
+    do {
+        if (count == 1) { /* without a msghdr for the kernel to copy */
+            sent = send(fd, bufs->iov_base, bufs->iov_len, MSG_NOSIGNAL);
+        } else {
+            struct msghdr message = {.msg_iov = (io_buf_t *)(uintptr_t)bufs, .msg_iovlen = count};
+            sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        }
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+/* The part of io_send under the lock. Returns 0 or an errno. */
+static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_buf_t *bufs,
+                      uint32_t count)
+{
+    if (sock->error != 0) {
+        return sock->error;
+    }
+    if (sock->writable) {
+        ssize_t sent = sock__send_now(sock->fd, bufs, count);
+        if (sent >= 0) {
+            size_t total = 0;
+            for (uint32_t i = 0; i < count; i++) {
+                total += bufs[i].iov_len;
+            }
+            sock->writable = (size_t)sent == total;
+            sock_op_done(op, (uint32_t)sent, NT_SUCCESS_CODE, 0);
+            ready_push(io, op, false);
+            return 0;
+        }
+        if (sent != -EAGAIN) {
+            sock__note_error(sock, (int)-sent);
+            return (int)-sent;
+        }
+        sock->writable = false;
+    }
+    op->state = OP_WAITING;
+    sock->send = op;
+    int error = sock_watch(io, sock);
+    if (error != 0) {
+        sock->send = NULL;
+    }
+    return error;
+}
+
+int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
+{
+    if (count == 0 || count > IO_SEND_BUFS_MAX) {
+        return sock__refuse(op, EINVAL);
+    }
+    mutex_lock(&sock->lock);
+    DCHECK(sock->send == NULL);
+    sock__op_begin(op, sock, OP_SEND);
+    int error = sock__send(io, sock, op, bufs, count);
+    mutex_unlock(&sock->lock);
+    return error == 0 ? 0 : sock__refuse(op, error);
+}
+
+int io_shutdown(io_t *io, io_sock_t sock)
+{
+    (void)io;
+    return shutdown(sock->fd, SHUT_WR) == 0 ? 0 : (int)errno_to_status(errno);
+}
+
+void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
+{
+    if (sock == IO_SOCK_NONE) {
+        return; /* a disconnect: it was done at once */
+    }
+    mutex_lock(&sock->lock);
+    if (op->state == OP_TRYING) {
+        op->cancelled = true; /* a worker may have it in hand by now */
+    } else if (op->state == OP_WAITING) {
+        if (op->kind == OP_ACCEPT) {
+            listener_forget(io, sock, op);
+        } else if (op->kind == OP_RECV) {
+            sock->recv = NULL;
+        } else {
+            sock->send = NULL;
+        }
+        sock__op_cancelled(op);
+        ready_push(io, op, false);
+    }
+    mutex_unlock(&sock->lock);
+}
+
+/* Ends SOCK and gives the object back. */
+static void sock__close(io_t *io, struct epoll_sock *sock, bool reset)
+{
+    mutex_lock(&sock->lock);
+    CHECK(sock->recv == NULL && sock->send == NULL);
+    int fd = sock->fd;
+    if (sock->listener != NULL) {
+        /* One that was adopted may have duplicates, which would keep it in the epoll set. */
+        (void)epoll_ctl(io->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        listener_destroy(sock);
+    }
+    sock->generation++; /* makes stale what another worker has fetched */
+    sock->fd = -1;
+    mutex_unlock(&sock->lock);
+    if (fd >= 0) {
+        if (reset) {
+            struct linger linger = {.l_onoff = 1, .l_linger = 0};
+            (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+        }
+        (void)close(fd);
+    }
+    sock_table_put(&io->socks, sock);
+}
+
+int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
+{
+    struct epoll_sock *sock = *inout;
+    sock__op_begin(op, NULL, OP_DISCONNECT);
+    /* close() alone: it sends the FIN that a shutdown before it would send. */
+    sock__close(io, sock, false);
+    *inout = IO_SOCK_NONE;
+    sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    ready_push(io, op, false);
+    return 0;
+}
+
+void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
+{
+    struct epoll_sock *sock = *inout;
+    if (sock != IO_SOCK_NONE) {
+        *inout = IO_SOCK_NONE;
+        sock__close(io, sock, reset);
+    }
+}
+
+int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out)
+{
+    (void)io;
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    if (getsockname(sock->fd, (struct sockaddr *)(void *)&name, &len) != 0) {
+        return -errno;
+    }
+    address_from_native(&name, out);
+    return 0;
+}
+
+uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
+{
+    (void)io;
+    return (uintptr_t)sock->fd;
+}

@@ -1,0 +1,58 @@
+/* sock.h: a descriptor, what is known of its readiness, and the operations that wait on it.
+ *
+ * Lock order: a socket's lock, then the port's (port.h) or the manager's. No lock is held
+ * while io_wait sleeps. */
+#ifndef IOCPREUSE_IO_EPOLL_SOCK_H
+#define IOCPREUSE_IO_EPOLL_SOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../base/sync.h"
+#include "../io.h"
+#include "ready.h"
+
+typedef enum { OP_ACCEPT, OP_RECV, OP_SEND, OP_DISCONNECT } op_kind_t;
+
+/* Where an operation is. It changes under the lock of its socket. */
+typedef enum {
+    OP_DONE,    /* has its result; in the ready list, or dequeued */
+    OP_WAITING, /* for an edge; the socket or the listener points to it */
+    OP_TRYING   /* in the ready list, for io_wait to make the call */
+} op_state_t;
+
+struct listener;
+
+/* An object is never freed before io_close. A worker may hold an event that epoll_wait gave
+ * it for a descriptor which another worker has closed since; it finds the object, and under
+ * its lock another generation than the event carries. */
+struct epoll_sock {
+    mutex_t lock;
+    uint32_t index; /* in the table; with the generation it is what epoll gives back */
+    uint32_t generation;
+    int fd;    /* -1 while the object is free or an accept holds it */
+    int error; /* the first errno that broke the connection; 0 */
+    bool watched;
+    bool readable; /* a call is likely to succeed; else an edge will come */
+    bool writable;
+    bool ended;  /* a FIN or an error is to be read: then a short read has not drained it */
+    bool urgent; /* out-of-band data was seen: reads stop short at its mark */
+    io_op_t *recv;
+    io_op_t *send;
+    struct listener *listener;    /* of a listening socket */
+    struct epoll_sock *free_next; /* in the table's free list */
+};
+
+/* Registers the descriptor, if that is not done. Locked. Returns 0 or an errno. */
+int sock_watch(io_t *io, struct epoll_sock *sock);
+
+/* Gives OP its result. Locked. STATUS and ERROR are 0 for a good one. */
+void sock_op_done(io_op_t *op, uint32_t bytes, uint32_t status, int error);
+
+/* What epoll has told of the socket INDEX with GENERATION, if it is still that one. */
+void sock_event(io_t *io, uint32_t index, uint32_t generation, uint32_t mask, harvest_t *harvest);
+
+/* Makes the call that a receive in state OP_TRYING waits for, and takes the result. */
+void sock_try_recv(io_op_t *op, harvest_t *harvest);
+
+#endif

@@ -1,0 +1,264 @@
+/* dispatch.c: a worker's events become callbacks: one attach for each batch. */
+#include "state.h"
+
+batch_t *dispatch_batch(engine_object_t *self)
+{
+    PyThreadState *thread = PyThreadState_Get();
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        void *seen = atomic_ptr_load(&self->workers[i].thread);
+        if (seen == thread) {
+            return self->workers[i].batch;
+        }
+        if (seen == NULL) {
+            break; /* places are taken in order, and freed only when all is over */
+        }
+    }
+    return NULL;
+}
+
+/* The exception that is set, with its traceback; none is set then. */
+static PyObject *take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+/* Gives the exception that is set to on_error, and ends that session alone. */
+static void failed(engine_object_t *self, const event_t *event, PyObject *session,
+                   const char *where)
+{
+    PyObject *value = take_exception();
+    atomic_u64_add(&self->callback_errors, 1);
+    (void)engine_abort(self->engine, event->token, REASON_CALLBACK_ERROR, false);
+    PyObject *result = PyObject_CallFunction(self->on_error, "OsO",
+                                             session == NULL ? Py_None : session, where, value);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(self->on_error);
+    }
+    Py_XDECREF(result);
+    Py_DECREF(value);
+}
+
+/* Calls CALLBACK(session[, argument]); NULL, and the error dealt with, where it raised. */
+static PyObject *call(engine_object_t *self, const event_t *event, PyObject *callback,
+                      PyObject *session, PyObject *argument, const char *where)
+{
+    PyObject *args[3] = {NULL, session, argument};
+    size_t count = argument == NULL ? 1 : 2;
+    PyObject *result =
+        PyObject_Vectorcall(callback, args + 1, count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (result == NULL) {
+        failed(self, event, session, where);
+    }
+    return result;
+}
+
+/* The registry's key is an int, as Session.id is. */
+static int register_session(engine_object_t *self, token_t token, PyObject *session)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(token);
+    if (key == NULL) {
+        return -1;
+    }
+    int status = PyDict_SetItem(self->sessions, key, session);
+    Py_DECREF(key);
+    return status;
+}
+
+static void unregister_session(engine_object_t *self, token_t token)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(token);
+    if (key == NULL || PyDict_DelItem(self->sessions, key) < 0) {
+        PyErr_Clear(); /* it never came in: no memory at its start */
+    }
+    Py_XDECREF(key);
+}
+
+static void on_open(engine_object_t *self, event_t *event)
+{
+    PyObject *session = session_new(self, event);
+    if (session == NULL || register_session(self, event->token, session) < 0) {
+        failed(self, event, session, "accept");
+        Py_XDECREF(session);
+        return;
+    }
+    *event->user = session; /* the slot's reference, until on_closed */
+    if (self->on_connect == NULL) {
+        return;
+    }
+    PyObject *result = call(self, event, self->on_connect, session, NULL, "on_connect");
+    if (result == Py_False) {
+        (void)engine_end(self->engine, event->token, REASON_REFUSED, dispatch_batch(self));
+    }
+    Py_XDECREF(result);
+}
+
+static void on_data(engine_object_t *self, event_t *event, PyObject *session)
+{
+    if (self->on_data == NULL) {
+        return;
+    }
+    PyObject *data = PyBytes_FromStringAndSize(event->data, (Py_ssize_t)event->len);
+    if (data == NULL) {
+        failed(self, event, session, "on_data");
+        return;
+    }
+    Py_XDECREF(call(self, event, self->on_data, session, data, "on_data"));
+    Py_DECREF(data);
+}
+
+static void on_eof(engine_object_t *self, event_t *event, PyObject *session)
+{
+    if (self->on_eof == NULL) {
+        return;
+    }
+    PyObject *result = call(self, event, self->on_eof, session, NULL, "on_eof");
+    if (result != NULL) {
+        int keep = PyObject_IsTrue(result);
+        if (keep < 0) {
+            failed(self, event, session, "on_eof");
+        }
+        event->keep = keep > 0;
+        Py_DECREF(result);
+    }
+}
+
+static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
+{
+    PyObject *status = Py_NewRef(Py_None);
+    if (IO_NATIVE_NTSTATUS && ending->has_status) {
+        Py_SETREF(status, PyLong_FromUnsignedLong(ending->status));
+        if (status == NULL) {
+            return NULL;
+        }
+    }
+    return PyObject_CallFunction(self->make_disconnect, "iiNiK", (int)ending->reason,
+                                 (int)ending->initiator, status, ending->error,
+                                 (unsigned long long)ending->unsent_bytes);
+}
+
+/* A status that correct code never sees is an error of ours, and is said to be one. */
+static void report_bug(engine_object_t *self, const event_t *event, PyObject *session,
+                       PyObject *disconnect)
+{
+    PyObject *error = PyObject_GetAttrString(disconnect, "error");
+    if (error != NULL && error != Py_None) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        failed(self, event, session, "ntstatus");
+    }
+    PyErr_Clear();
+    Py_XDECREF(error);
+}
+
+static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
+{
+    unregister_session(self, event->token);
+    session_end((session_object_t *)session);
+    *event->user = NULL;
+    const ending_t *ending = &event->slot->session.ending;
+    if (self->on_disconnect != NULL || ending->bug) {
+        PyObject *disconnect = make_disconnect(self, ending);
+        if (disconnect == NULL) {
+            failed(self, event, session, "on_disconnect");
+        } else {
+            if (ending->bug) {
+                report_bug(self, event, session, disconnect);
+            }
+            if (self->on_disconnect != NULL) {
+                Py_XDECREF(call(self, event, self->on_disconnect, session, disconnect,
+                                "on_disconnect"));
+            }
+            Py_DECREF(disconnect);
+        }
+    }
+    Py_DECREF(session);
+}
+
+static void dispatch(engine_object_t *self, event_t *event)
+{
+    if (event->kind == EVENT_OPEN) {
+        on_open(self, event);
+        return;
+    }
+    PyObject *session = *event->user;
+    if (session == NULL) {
+        return; /* there was no memory for one; the client is on its way out */
+    }
+    switch (event->kind) {
+    case EVENT_OPEN:
+        break;
+    case EVENT_DATA:
+        on_data(self, event, session);
+        break;
+    case EVENT_EOF:
+        on_eof(self, event, session);
+        break;
+    case EVENT_DRAIN:
+        if (self->on_drain != NULL) {
+            Py_XDECREF(call(self, event, self->on_drain, session, NULL, "on_drain"));
+        }
+        break;
+    case EVENT_CLOSED:
+        on_closed(self, event, session);
+        break;
+    }
+}
+
+static void work(engine_object_t *self, batch_t *batch)
+{
+    engine_t *engine = self->engine;
+    PyThreadState *thread = PyEval_SaveThread();
+    while (engine_poll(engine, batch)) {
+        while (batch->count > 0 || !sendq_is_empty(&batch->done)) {
+            uint32_t count;
+            event_t *events = batch_swap(batch, &count);
+            PyEval_RestoreThread(thread);
+            for (uint32_t i = 0; i < count; i++) {
+                dispatch(self, &events[i]);
+            }
+            sending_release(&batch->done);
+            thread = PyEval_SaveThread();
+            engine_settle(engine, batch, events, count);
+        }
+    }
+    PyEval_RestoreThread(thread);
+}
+
+PyObject *dispatch_work(engine_object_t *self)
+{
+    batch_t *batch = PyMem_RawMalloc(sizeof *batch);
+    if (batch == NULL) {
+        return PyErr_NoMemory();
+    }
+    batch_init(batch);
+    worker_t *worker = NULL;
+    for (int i = 0; i < WORKERS_MAX && worker == NULL; i++) {
+        void *none = NULL;
+        if (atomic_ptr_load(&self->workers[i].thread) == NULL &&
+            atomic_ptr_cas(&self->workers[i].thread, &none, PyThreadState_Get())) {
+            worker = &self->workers[i];
+        }
+    }
+    if (worker == NULL) {
+        PyMem_RawFree(batch);
+        return PyErr_Format(PyExc_RuntimeError, "an engine has at most %d workers", WORKERS_MAX);
+    }
+    worker->batch = batch;
+    work(self, batch);
+    /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
+     * later thread may get this one's thread state, so it is no longer a worker's. */
+    worker->batch = NULL;
+    PyMem_RawFree(batch);
+    Py_RETURN_NONE;
+}

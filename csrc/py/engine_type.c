@@ -1,0 +1,253 @@
+/* engine_type.c: iocpreuse._engine.Engine, which the facade drives. */
+#include "state.h"
+
+#include "../base/check.h"
+
+/* Sockets kept for reuse beyond the pool itself. */
+#define SPARE_MAX   1024
+#define COOLING_MAX 1024
+
+/* The OSError for a native error: a Winsock code on Windows, errno elsewhere. */
+static void set_os_error(int error)
+{
+#if IO_NATIVE_NTSTATUS
+    PyErr_SetExcFromWindowsErr(PyExc_OSError, error);
+#else
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+#endif
+}
+
+static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    engine_object_t *self = (engine_object_t *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->state = PyType_GetModuleState(type);
+    self->module = Py_NewRef(PyType_GetModule(type));
+    engine_options_t options = {
+        .spare_max = SPARE_MAX,
+        .cooling_max = COOLING_MAX,
+        .generation = self->state->generation,
+    };
+    io_addr_t addr;
+    if (!options_parse(self, args, kwargs, &options, &addr)) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    if (options.spare_max < options.accept_pool * 2) {
+        options.spare_max = options.accept_pool * 2;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = engine_open(&self->engine, &options);
+    Py_END_ALLOW_THREADS;
+    if (status < 0) {
+        if (status == ENGINE_NO_MEMORY) {
+            PyErr_NoMemory();
+        } else {
+            set_os_error(-status);
+        }
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->module);
+    Py_VISIT(self->sessions);
+    Py_VISIT(self->on_connect);
+    Py_VISIT(self->on_data);
+    Py_VISIT(self->on_drain);
+    Py_VISIT(self->on_eof);
+    Py_VISIT(self->on_disconnect);
+    Py_VISIT(self->on_error);
+    Py_VISIT(self->make_disconnect);
+    return 0;
+}
+
+static int engine_clear(engine_object_t *self)
+{
+    Py_CLEAR(self->sessions);
+    Py_CLEAR(self->on_connect);
+    Py_CLEAR(self->on_data);
+    Py_CLEAR(self->on_drain);
+    Py_CLEAR(self->on_eof);
+    Py_CLEAR(self->on_disconnect);
+    Py_CLEAR(self->on_error);
+    Py_CLEAR(self->make_disconnect);
+    return 0;
+}
+
+/* The threads' bodies hold references, so an engine that serves is never freed; one that was
+ * started and lost its threads leaks on purpose, because the kernel owns parts of it. */
+static void engine_free(engine_object_t *self)
+{
+    if (self->engine == NULL) {
+        return;
+    }
+    if (atomic_u32_load(&self->started) != 0 && atomic_u32_load(&self->stopped) == 0) {
+        if (PyErr_ResourceWarning(NULL, 1, "an engine was dropped without stop(): it leaks") < 0) {
+            PyErr_WriteUnraisable(NULL);
+        }
+        return;
+    }
+    engine_close(self->engine);
+    self->engine = NULL;
+}
+
+static void engine_dealloc(engine_object_t *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    engine_free(self);
+    (void)engine_clear(self);
+    Py_CLEAR(self->module);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *engine_type_start(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    if (atomic_u32_exchange(&self->started, 1) != 0) {
+        PyErr_SetString(PyExc_RuntimeError, "the engine is started already");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    engine_start(self->engine);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_type_work(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return dispatch_work(self);
+}
+
+static PyObject *engine_type_manage(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    while (engine_manage(self->engine)) {
+    }
+    Py_END_ALLOW_THREADS;
+    atomic_u32_store(&self->stopped, 1);
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_type_stop(engine_object_t *self, PyObject *drain)
+{
+    double seconds = PyFloat_AsDouble(drain);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        return NULL;
+    }
+    /* A century is as good as for ever, and fits in the clock. */
+    if (!(seconds <= 3.0e9)) {
+        seconds = 3.0e9;
+    }
+    engine_stop(self->engine, seconds <= 0 ? 0 : (uint64_t)(seconds * 1e9));
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 1) {
+        PyErr_SetString(PyExc_TypeError, "send(to, *data): to is missing");
+        return NULL;
+    }
+    unsigned long long token = PyLong_AsUnsignedLongLong(args[0]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    call_t result;
+    if (!sending_queue(self, token, args + 1, count - 1, &result)) {
+        return NULL;
+    }
+    if (result == CALL_OVERFLOW) {
+        PyErr_SetString(self->state->write_overflow,
+                        "the send queue passed write_limit; the session is aborted");
+        return NULL;
+    }
+    if (result == CALL_EOF) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
+        return NULL;
+    }
+    return PyBool_FromLong(result == CALL_OK || result == CALL_FULL);
+}
+
+static PyObject *engine_type_is_worker(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(dispatch_batch(self) != NULL);
+}
+
+static PyObject *engine_type_stats(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return stats_dict(self);
+}
+
+static PyObject *engine_type_address(engine_object_t *self, void *closure)
+{
+    (void)closure;
+    io_addr_t addr;
+    int status = engine_address(self->engine, &addr);
+    if (status < 0) {
+        set_os_error(-status);
+        return NULL;
+    }
+    return address_tuple(self->state, &addr);
+}
+
+static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
+{
+    (void)closure;
+    switch (engine_recycling(self->engine)) {
+    case RECYCLING_OFF:
+        break;
+    case RECYCLING_UNSUPPORTED:
+        return PyUnicode_FromString("unsupported");
+    case RECYCLING_VERIFIED:
+        return PyUnicode_FromString("verified");
+    }
+    return PyUnicode_FromString("off");
+}
+
+#define METHOD(name, flags)                                                                        \
+    {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
+
+static PyMethodDef engine_methods[] = {
+    METHOD(start, METH_NOARGS), METHOD(work, METH_NOARGS),   METHOD(manage, METH_NOARGS),
+    METHOD(stop, METH_O),       METHOD(send, METH_FASTCALL), METHOD(is_worker, METH_NOARGS),
+    METHOD(stats, METH_NOARGS), {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef engine_getset[] = {
+    {"address", (getter)engine_type_address, NULL, NULL, NULL},
+    {"recycling", (getter)engine_type_recycling, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot engine_slots[] = {
+    {Py_tp_doc, "One completion port with its listener, slots and accept pool."},
+    {Py_tp_new, engine_new},
+    {Py_tp_dealloc, engine_dealloc},
+    {Py_tp_traverse, engine_traverse},
+    {Py_tp_clear, engine_clear},
+    {Py_tp_methods, engine_methods},
+    {Py_tp_getset, engine_getset},
+    {0, NULL},
+};
+
+PyType_Spec engine_type_spec = {
+    .name = "iocpreuse._engine.Engine",
+    .basicsize = sizeof(engine_object_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = engine_slots,
+};

@@ -1,0 +1,71 @@
+#include "state.h"
+
+/* None becomes NULL: a callback that the application does not have. */
+static PyObject *callback(PyObject *object)
+{
+    return object == Py_None ? NULL : Py_NewRef(object);
+}
+
+static bool parse_keepalive(PyObject *object, io_sock_options_t *out)
+{
+    if (object == Py_None) {
+        return true;
+    }
+    out->keepalive = true;
+    return PyArg_ParseTuple(object, "III;keepalive: (idle s, interval s, count), 0 = default",
+                            &out->keepalive_idle_s, &out->keepalive_interval_s,
+                            &out->keepalive_count) != 0;
+}
+
+static bool parse_listener(PyObject *address, PyObject *handle, engine_options_t *options,
+                           io_addr_t *addr)
+{
+    if (address != Py_None) {
+        options->address = addr;
+        return address_parse(address, addr);
+    }
+    unsigned long long number = PyLong_AsUnsignedLongLong(handle);
+    options->handle = (uintptr_t)number;
+    return !PyErr_Occurred();
+}
+
+bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
+                   engine_options_t *options, io_addr_t *addr)
+{
+    static char *names[] = {
+        "address",      "handle",      "backlog",       "dual_stack",      "concurrency",
+        "accept_pool",  "recycle",     "max_connections", "nodelay",       "keepalive",
+        "read_size",    "write_high",  "write_low",     "write_limit",     "sessions",
+        "on_connect",   "on_data",     "on_drain",      "on_eof",          "on_disconnect",
+        "on_error",     "make_disconnect", NULL,
+    };
+    PyObject *address, *handle, *keepalive, *sessions;
+    PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
+    int dual_stack, recycle, nodelay;
+    unsigned long long max_connections, write_high, write_low, write_limit;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "$OOipIIpKpOIKKKO!OOOOOOO", names, &address, &handle,
+            &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
+            &recycle, &max_connections, &nodelay, &keepalive, &options->read_size, &write_high,
+            &write_low, &write_limit, &PyDict_Type, &sessions, &on_connect, &on_data, &on_drain,
+            &on_eof, &on_disconnect, &on_error, &make_disconnect)) {
+        return false;
+    }
+    options->listen.dual_stack = dual_stack;
+    options->listen.accepted.nodelay = nodelay;
+    options->recycle = recycle;
+    options->max_connections = max_connections == 0 ? UINT64_MAX : max_connections;
+    options->write_high = write_high;
+    options->write_low = write_low;
+    options->write_limit = write_limit == 0 ? UINT64_MAX : write_limit;
+    self->sessions = Py_NewRef(sessions);
+    self->on_connect = callback(on_connect);
+    self->on_data = callback(on_data);
+    self->on_drain = callback(on_drain);
+    self->on_eof = callback(on_eof);
+    self->on_disconnect = callback(on_disconnect);
+    self->on_error = Py_NewRef(on_error);
+    self->make_disconnect = Py_NewRef(make_disconnect);
+    return parse_keepalive(keepalive, &options->listen.accepted) &&
+           parse_listener(address, handle, options, addr);
+}

@@ -1,0 +1,285 @@
+/* session_type.c: iocpreuse.Session, one client. */
+#include "state.h"
+
+#include <structmember.h>
+
+PyObject *session_new(engine_object_t *engine, const event_t *event)
+{
+    PyObject *now = PyObject_CallNoArgs(engine->state->time);
+    if (now == NULL) {
+        return NULL;
+    }
+    double connected_at = PyFloat_AsDouble(now);
+    Py_DECREF(now);
+    PyTypeObject *type = engine->state->session_type;
+    session_object_t *self = (session_object_t *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    Py_INCREF(engine);
+    self->engine = engine;
+    self->token = event->token;
+    self->app_state = Py_NewRef(Py_None);
+    self->peer = event->slot->session.peer;
+    self->local = event->slot->session.local;
+    self->connected_at = connected_at;
+    return (PyObject *)self;
+}
+
+void session_end(session_object_t *session)
+{
+    (void)engine_info(session->engine->engine, session->token, &session->final);
+    session->final.closing = true;
+    atomic_u32_store(&session->ended, 1);
+}
+
+/* The counters now, or as they stood at the end. */
+static session_info_t info(session_object_t *self)
+{
+    session_info_t out;
+    if (atomic_u32_load(&self->ended) == 0 &&
+        engine_info(self->engine->engine, self->token, &out) == CALL_OK) {
+        return out;
+    }
+    /* The end may have come between the two looks: its counters are kept before the slot goes. */
+    return self->final;
+}
+
+static int session_traverse(session_object_t *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->engine);
+    Py_VISIT(self->app_state);
+    return 0;
+}
+
+static int session_clear(session_object_t *self)
+{
+    Py_CLEAR(self->app_state);
+    return 0;
+}
+
+static void session_dealloc(session_object_t *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_CLEAR(self->app_state);
+    Py_CLEAR(self->engine);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *session_repr(session_object_t *self)
+{
+    PyObject *peer = address_tuple(self->engine->state, &self->peer);
+    if (peer == NULL) {
+        return NULL;
+    }
+    PyObject *repr =
+        PyUnicode_FromFormat("<Session %llu peer=%R %s>", (unsigned long long)self->token, peer,
+                             info(self).closing ? "closing" : "open");
+    Py_DECREF(peer);
+    return repr;
+}
+
+static PyObject *session_send(session_object_t *self, PyObject *const *args, Py_ssize_t count)
+{
+    call_t result;
+    if (!sending_queue(self->engine, self->token, args, count, &result)) {
+        return NULL;
+    }
+    module_state_t *state = self->engine->state;
+    switch (result) {
+    case CALL_OK:
+        Py_RETURN_TRUE;
+    case CALL_FULL:
+        Py_RETURN_FALSE;
+    case CALL_CLOSED:
+        PyErr_SetString(state->session_closed, "the session is closed or closing");
+        return NULL;
+    case CALL_STALE:
+        PyErr_SetString(state->stale_session,
+                        "the session is closed, and its slot serves another client by now");
+        return NULL;
+    case CALL_EOF:
+        PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
+        return NULL;
+    case CALL_OVERFLOW:
+        PyErr_SetString(state->write_overflow,
+                        "the send queue passed write_limit; the session is aborted");
+        return NULL;
+    }
+    Py_UNREACHABLE();
+}
+
+static PyObject *session_close(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_end(self->engine->engine, self->token, REASON_LOCAL_CLOSE,
+                     dispatch_batch(self->engine));
+    Py_RETURN_NONE;
+}
+
+static PyObject *session_abort(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_abort(self->engine->engine, self->token, REASON_LOCAL_ABORT, true);
+    Py_RETURN_NONE;
+}
+
+static PyObject *session_write_eof(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_write_eof(self->engine->engine, self->token, dispatch_batch(self->engine));
+    Py_RETURN_NONE;
+}
+
+static PyObject *session_is_closing(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(info(self).closing);
+}
+
+static PyObject *session_peername(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return address_tuple(self->engine->state, &self->peer);
+}
+
+static PyObject *session_sockname(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return address_tuple(self->engine->state, &self->local);
+}
+
+static PyObject *session_get_extra_info(session_object_t *self, PyObject *const *args,
+                                        Py_ssize_t count)
+{
+    if (count < 1 || count > 2 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None): name is a str");
+        return NULL;
+    }
+    if (PyUnicode_CompareWithASCIIString(args[0], "peername") == 0) {
+        return session_peername(self, NULL);
+    }
+    if (PyUnicode_CompareWithASCIIString(args[0], "sockname") == 0) {
+        return session_sockname(self, NULL);
+    }
+    return Py_NewRef(count == 2 ? args[1] : Py_None);
+}
+
+static PyObject *session_id(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(self->token);
+}
+
+static PyObject *session_connected_at(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyFloat_FromDouble(self->connected_at);
+}
+
+static PyObject *session_bytes_received(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(info(self).bytes_received);
+}
+
+static PyObject *session_bytes_sent(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(info(self).bytes_sent);
+}
+
+static PyObject *session_messages_received(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(info(self).messages_received);
+}
+
+static PyObject *session_messages_sent(session_object_t *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(info(self).messages_sent);
+}
+
+PyDoc_STRVAR(send_doc,
+             "send(*data: Buffer) -> bool\n--\n\n"
+             "Queue bytes for the client, in order. Any thread; never blocks.\n\n"
+             "What callbacks send leaves when they have run, gathered into one call; bytes\n"
+             "objects are sent from where they are, other buffers are copied. Returns False\n"
+             "while more than write_high bytes are queued; on_drain tells when there is room.\n"
+             "Raises SessionClosed once the session is closing, StaleSession when its slot\n"
+             "serves another client by now, WriteOverflow beyond write_limit (the session is\n"
+             "aborted then), RuntimeError after write_eof().");
+PyDoc_STRVAR(close_doc, "close() -> None\n--\n\n"
+                        "Send what is queued, then FIN, then end the session. Any thread.\n"
+                        "Nothing more is received; does nothing if it is closing already.");
+PyDoc_STRVAR(abort_doc, "abort() -> None\n--\n\n"
+                        "End the session at once with RST; what is queued is lost. Any thread.");
+PyDoc_STRVAR(write_eof_doc, "write_eof() -> None\n--\n\n"
+                            "Send what is queued, then FIN; receiving goes on. Any thread.");
+PyDoc_STRVAR(is_closing_doc, "is_closing() -> bool\n--\n\n"
+                             "Whether the end has begun: send() would raise. Any thread.");
+PyDoc_STRVAR(get_extra_info_doc,
+             "get_extra_info(name: str, default: Any = None) -> Any\n--\n\n"
+             "'peername' or 'sockname', as asyncio's transports have it; else the default.");
+
+#define METHOD(name, function, flags)                                                              \
+    {#name, (PyCFunction)(void (*)(void))session_##function, flags, name##_doc}
+
+static PyMethodDef session_methods[] = {
+    METHOD(send, send, METH_FASTCALL),
+    METHOD(close, close, METH_NOARGS),
+    METHOD(abort, abort, METH_NOARGS),
+    METHOD(write_eof, write_eof, METH_NOARGS),
+    METHOD(is_closing, is_closing, METH_NOARGS),
+    METHOD(get_extra_info, get_extra_info, METH_FASTCALL),
+    {NULL, NULL, 0, NULL},
+};
+
+#define GETTER(name, doc)                                                                          \
+    {#name, (getter)session_##name, NULL, doc, NULL}
+
+static PyGetSetDef session_getset[] = {
+    GETTER(id, "The client's unique number; never repeats in a process."),
+    GETTER(peername, "The client's address, as the socket module gives it."),
+    GETTER(sockname, "The server's address on this connection."),
+    GETTER(connected_at, "When the client was accepted: seconds since the epoch."),
+    GETTER(bytes_received, "Bytes received from the client so far."),
+    GETTER(bytes_sent, "Bytes that the TCP stack has taken so far."),
+    GETTER(messages_received, "Calls of on_data so far."),
+    GETTER(messages_sent, "Calls of send() with data so far."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef session_members[] = {
+    {"state", T_OBJECT, offsetof(session_object_t, app_state), 0,
+     "The application's own; None at first."},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(session_object_t, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot session_slots[] = {
+    {Py_tp_doc, "One client, from its accept to on_disconnect. Made by the engine only."},
+    {Py_tp_dealloc, session_dealloc},
+    {Py_tp_traverse, session_traverse},
+    {Py_tp_clear, session_clear},
+    {Py_tp_repr, session_repr},
+    {Py_tp_methods, session_methods},
+    {Py_tp_getset, session_getset},
+    {Py_tp_members, session_members},
+    {0, NULL},
+};
+
+PyType_Spec session_type_spec = {
+    .name = "iocpreuse.Session",
+    .basicsize = sizeof(session_object_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = session_slots,
+};

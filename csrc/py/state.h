@@ -1,0 +1,100 @@
+/* state.h: the module's state and the types' structures, for the files of this folder. */
+#ifndef IOCPREUSE_PY_STATE_H
+#define IOCPREUSE_PY_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+
+#include "../base/sync.h"
+#include "../engine/engine.h"
+
+/* Workers that one engine can have; options.py refuses more. */
+#define WORKERS_MAX 64
+
+typedef struct {
+    PyTypeObject *engine_type;
+    PyTypeObject *session_type;
+    PyObject *session_closed; /* exceptions of iocpreuse.errors */
+    PyObject *stale_session;
+    PyObject *write_overflow;
+    PyObject *inet_ntop; /* socket.inet_ntop */
+    PyObject *af_inet6;
+    PyObject *time;
+    atomic_u64_t *generation; /* clients so far, in all engines of this interpreter */
+} module_state_t;
+
+typedef struct {
+    atomic_ptr_t thread; /* PyThreadState of a worker, or NULL */
+    batch_t *batch;
+} worker_t;
+
+typedef struct {
+    PyObject_HEAD
+    module_state_t *state;
+    PyObject *module; /* keeps STATE alive */
+    engine_t *engine;
+    PyObject *sessions; /* dict: SessionId to Session */
+    PyObject *on_connect; /* callbacks: NULL where the application has none */
+    PyObject *on_data;
+    PyObject *on_drain;
+    PyObject *on_eof;
+    PyObject *on_disconnect;
+    PyObject *on_error;
+    PyObject *make_disconnect;
+    atomic_u64_t callback_errors;
+    atomic_u32_t started;
+    atomic_u32_t stopped;
+    worker_t workers[WORKERS_MAX];
+} engine_object_t;
+
+typedef struct {
+    PyObject_HEAD
+    engine_object_t *engine;
+    token_t token;
+    PyObject *app_state; /* what the application keeps with its client */
+    PyObject *weakrefs;
+    io_addr_t peer;
+    io_addr_t local;
+    double connected_at;
+    atomic_u32_t ended;   /* FINAL holds */
+    session_info_t final; /* the counters as they stood at the end */
+} session_object_t;
+
+extern PyType_Spec engine_type_spec;
+extern PyType_Spec session_type_spec;
+
+/* A new Session for the client of EVENT. */
+PyObject *session_new(engine_object_t *engine, const event_t *event);
+
+/* Keeps the counters of a session that is about to lose its slot. */
+void session_end(session_object_t *session);
+
+/* The body of a worker: events to callbacks, until the engine stops. NULL with an
+ * exception where it cannot begin. */
+PyObject *dispatch_work(engine_object_t *self);
+
+/* The batch of the calling thread if it is one of the engine's workers, else NULL. */
+batch_t *dispatch_batch(engine_object_t *self);
+
+/* Queues the bytes of ARGS. False with an exception for what is not bytes-like. */
+bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
+                   call_t *result);
+
+/* Releases what was pinned. */
+void sending_release(sendq_t *done);
+
+/* (host, port) or (host, port, flow, scope), as the socket module has it. */
+PyObject *address_tuple(module_state_t *state, const io_addr_t *addr);
+
+/* Reads (version, packed ip, port, flow, scope). */
+bool address_parse(PyObject *tuple, io_addr_t *out);
+
+/* The keyword arguments of Engine. */
+bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
+                   engine_options_t *options, io_addr_t *addr);
+
+PyObject *stats_dict(engine_object_t *self);
+
+#endif

@@ -1,0 +1,85 @@
+"""The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, NewType, final
+
+from typing_extensions import Buffer
+
+SessionId = NewType("SessionId", int)
+
+__version__: Final[str]
+backend: Final[Literal["iocp", "epoll"]]
+
+@final
+class Session:
+    """One client, from its accept to on_disconnect. Made by the engine only."""
+
+    state: Any
+    @property
+    def id(self) -> SessionId: ...
+    @property
+    def peername(self) -> tuple[Any, ...]: ...
+    @property
+    def sockname(self) -> tuple[Any, ...]: ...
+    @property
+    def connected_at(self) -> float: ...
+    @property
+    def bytes_received(self) -> int: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def messages_received(self) -> int: ...
+    @property
+    def messages_sent(self) -> int: ...
+    def send(self, *data: Buffer) -> bool: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+    def write_eof(self) -> None: ...
+    def is_closing(self) -> bool: ...
+    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
+
+@final
+class Engine:
+    """One completion port with its listener, slots and accept pool.
+
+    It binds and listens when it is made; `start` probes recycling and posts the accepts;
+    `work` and `manage` are the bodies of the worker threads and of the manager thread.
+    """
+
+    def __new__(
+        cls,
+        *,
+        address: tuple[int, bytes, int, int, int] | None,
+        handle: int | None,
+        backlog: int,
+        dual_stack: bool,
+        concurrency: int,
+        accept_pool: int,
+        recycle: bool,
+        max_connections: int,
+        nodelay: bool,
+        keepalive: tuple[int, int, int] | None,
+        read_size: int,
+        write_high: int,
+        write_low: int,
+        write_limit: int,
+        sessions: dict[SessionId, Session],
+        on_connect: Callable[[Session], object] | None,
+        on_data: Callable[[Session, bytes], object] | None,
+        on_drain: Callable[[Session], object] | None,
+        on_eof: Callable[[Session], object] | None,
+        on_disconnect: Callable[[Session, Any], object] | None,
+        on_error: Callable[[Session | None, str, BaseException], object],
+        make_disconnect: Callable[[int, int, int | None, int, int], object],
+    ) -> Engine: ...
+    @property
+    def address(self) -> tuple[Any, ...]: ...
+    @property
+    def recycling(self) -> Literal["verified", "unsupported", "off"]: ...
+    def start(self) -> None: ...
+    def work(self) -> None: ...
+    def manage(self) -> None: ...
+    def stop(self, drain: float, /) -> None: ...
+    def send(self, to: SessionId, /, *data: Buffer) -> bool: ...
+    def is_worker(self) -> bool: ...
+    def stats(self) -> dict[str, Any]: ...

@@ -1,0 +1,29 @@
+"""The end of the interpreter: servers that still run are stopped."""
+
+import atexit
+import time
+import weakref
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from iocpreuse.server import Server
+
+# A callback that hangs must not keep the program from ending.
+WAIT_SECONDS_MAX: Final = 5.0
+
+_running: "weakref.WeakSet[Server]" = weakref.WeakSet()
+
+
+def stop_at_exit(server: "Server") -> None:
+    """Aborts SERVER's clients when the interpreter ends, if it has not been stopped by then."""
+    _running.add(server)
+
+
+@atexit.register
+def _stop_all() -> None:
+    servers = list(_running)
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    for server in servers:
+        server._begin_stop(0.0)
+    for server in servers:
+        server.wait(max(0.0, deadline - time.monotonic()))

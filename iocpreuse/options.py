@@ -1,0 +1,225 @@
+"""What a server can be told: Options, and the Settings checked from them."""
+
+import math
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, Final, Literal, TypedDict, cast
+
+Recycle = Literal["auto", "off"]
+Keepalive = tuple[int, int, int]
+
+BYTES_MAX: Final = 2**31 - 1
+SECONDS_MAX: Final = 366 * 24 * 3600.0
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `Server`. A wrong one is a TypeError or a ValueError there."""
+
+    backlog: int | None  # connections the system queues for us; None = its maximum
+    dual_stack: bool  # "::" also takes IPv4; True
+    sock: socket.socket | None  # serve on this listening socket; it passes to the server
+    workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
+    concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
+    accept_pool: int  # accepts kept posted; 64
+    recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
+    max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
+    nodelay: bool  # True
+    keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
+    read_size: int  # bytes of one receive; 16 KiB
+    write_high: int  # send() returns False above so many bytes; 64 KiB
+    write_low: int  # on_drain at or below so many; 16 KiB
+    write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
+    drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options with every value checked and every None decided. Zero = no limit, the maximum."""
+
+    host: str | None = None
+    port: int = 0
+    backlog: int = 0
+    dual_stack: bool = True
+    sock: socket.socket | None = None
+    workers: int = 0
+    concurrency: int = 0
+    accept_pool: int = 64
+    recycle: Recycle = "auto"
+    max_connections: int = 0
+    nodelay: bool = True
+    keepalive: Keepalive | None = None
+    read_size: int = 16 * 1024
+    write_high: int = 64 * 1024
+    write_low: int = 16 * 1024
+    write_limit: int = 16 * 1024 * 1024
+    drain_timeout: float = 10.0
+
+
+def gil_enabled() -> bool:
+    """Whether threads of this interpreter take turns."""
+    check: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return check()
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _wrong_type(name: str, value: object, right: str) -> TypeError:
+    return TypeError(f"{name} must be {right}, not {value!r} ({type(value).__name__})")
+
+
+def _wrong_value(name: str, value: object, right: str) -> ValueError:
+    return ValueError(f"{name} must be {right}, not {value!r}")
+
+
+def _an_int(name: str, value: object, low: int, high: int, *, none: str = "") -> int:
+    right = f"an integer from {low} to {high}" + (f", or None ({none})" if none else "")
+    # bool is an int to Python; here it is a mistake.
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong_type(name, value, right)
+    if not low <= value <= high:
+        raise _wrong_value(name, value, right)
+    return value
+
+
+def _int_or_zero(low: int, high: int, none: str) -> Callable[[str, object], int]:
+    def check(name: str, value: object) -> int:
+        return 0 if value is None else _an_int(name, value, low, high, none=none)
+
+    return check
+
+
+def _an_int_from(low: int, high: int) -> Callable[[str, object], int]:
+    return lambda name, value: _an_int(name, value, low, high)
+
+
+def _a_bool(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong_type(name, value, "True or False")
+    return value
+
+
+def check_seconds(name: str, value: object) -> float:
+    """VALUE as seconds, finite and not negative; TypeError or ValueError."""
+    right = f"a number of seconds from 0 to {SECONDS_MAX:.0f}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(name, value, right)
+    if not 0 <= value <= SECONDS_MAX:  # also false for nan
+        raise _wrong_value(name, value, right)
+    return float(value)
+
+
+def _check_recycle(name: str, value: object) -> Recycle:
+    right = "'auto' or 'off'"
+    if not isinstance(value, str):
+        raise _wrong_type(name, value, right)
+    if value not in ("auto", "off"):
+        raise _wrong_value(name, value, right)
+    return cast(Recycle, value)
+
+
+# 32767 s and 127 probes are the most that Linux takes.
+def _check_keepalive(name: str, value: object) -> Keepalive | None:
+    right = "True, False or (idle seconds 1..32767, interval seconds 1..32767, count 1..127)"
+    if isinstance(value, bool):
+        return (0, 0, 0) if value else None
+    if not isinstance(value, tuple) or len(value) != 3:
+        raise _wrong_type(name, value, right)
+    for part, kinds in zip(value, (int | float, int | float, int), strict=True):
+        if isinstance(part, bool) or not isinstance(part, kinds):
+            raise _wrong_type(name, value, right)
+    idle, interval, count = value
+    if not (1 <= idle <= 32767 and 1 <= interval <= 32767 and 1 <= count <= 127):
+        raise _wrong_value(name, value, right)
+    return math.ceil(idle), math.ceil(interval), count
+
+
+def _check_sock(name: str, value: object) -> socket.socket | None:
+    right = "a bound and listening TCP socket (AF_INET or AF_INET6), or None"
+    if value is None:
+        return None
+    if not isinstance(value, socket.socket):
+        raise _wrong_type(name, value, right)
+    if value.family not in (socket.AF_INET, socket.AF_INET6) or value.type != socket.SOCK_STREAM:
+        raise _wrong_value(name, value, right)
+    if value.fileno() == -1:
+        raise ValueError(f"{name} must be {right}; {value!r} is closed")
+    if not value.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise ValueError(f"{name} must be {right}; call listen() on {value!r} first")
+    return value
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
+    "backlog": _int_or_zero(1, BYTES_MAX, "the system's maximum"),
+    "dual_stack": _a_bool,
+    "sock": _check_sock,
+    "workers": _int_or_zero(1, 256, "chosen per build"),
+    "concurrency": _int_or_zero(1, 256, "chosen per build"),
+    "accept_pool": _an_int_from(1, 65536),
+    "recycle": _check_recycle,
+    "max_connections": _int_or_zero(1, BYTES_MAX, "no limit"),
+    "nodelay": _a_bool,
+    "keepalive": _check_keepalive,
+    "read_size": _an_int_from(1, 16 * 1024 * 1024),
+    "write_high": _an_int_from(0, BYTES_MAX),
+    "write_low": _an_int_from(0, BYTES_MAX),
+    "write_limit": _int_or_zero(1, BYTES_MAX, "no limit"),
+    "drain_timeout": check_seconds,
+}
+
+
+def _check_name(name: str) -> None:
+    if name in _CHECKS:
+        return
+    close = get_close_matches(name, _CHECKS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "there are: " + ", ".join(_CHECKS)
+    raise TypeError(f"Server has no option {name!r}; {hint}")
+
+
+def _check_address(host: object, port: object) -> None:
+    if host is not None and not isinstance(host, str):
+        raise _wrong_type("host", host, "an address or a name (str), or None (all interfaces)")
+    if isinstance(host, str) and (not host or "\0" in host):
+        raise _wrong_value("host", host, "an address or a name, or None (all interfaces)")
+    _an_int("port", port, 0, 65535)
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.sock is not None and (settings.host is not None or settings.port != 0):
+        raise ValueError("sock excludes host and port: the socket is bound already")
+    low, high, limit = settings.write_low, settings.write_high, settings.write_limit
+    if low > high:
+        raise ValueError(f"write_low must be at most write_high ({high}), not {low}")
+    if limit and high > limit:
+        raise ValueError(f"write_high must be at most write_limit ({limit}), not {high}")
+
+
+def _defaulted(options: dict[str, Any]) -> dict[str, Any]:
+    gil = gil_enabled()
+    if not options.get("workers"):
+        options["workers"] = 4 if gil else processors()
+    if not options.get("concurrency"):
+        options["concurrency"] = 1 if gil else processors()
+    return options
+
+
+def check_options(host: object, port: object, options: Mapping[str, object]) -> Settings:
+    """The Settings for the arguments of `Server`; TypeError or ValueError for a wrong one."""
+    _check_address(host, port)
+    for name in options:
+        _check_name(name)
+    checked = {name: _CHECKS[name](name, value) for name, value in options.items()}
+    settings = Settings(host=cast(Any, host), port=cast(int, port), **_defaulted(checked))
+    _check_together(settings)
+    return settings
+
+
+assert {field.name for field in fields(Settings)} == {"host", "port", *_CHECKS}

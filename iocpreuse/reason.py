@@ -1,0 +1,76 @@
+"""Why a session ended: CloseReason and Disconnect."""
+
+import enum
+import os
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+Initiator = Literal["peer", "local", "stack"]
+
+
+class CloseReason(enum.Enum):
+    """What ended a session. The first cause wins; what follows from it is not reported."""
+
+    PEER_EOF = "peer_eof"  # the client closed its side, and has its whole answer
+    PEER_RESET = "peer_reset"  # the client reset the connection
+    NETWORK = "network"  # the way to the client failed: unreachable, timed out, no resources
+    LOCAL_CLOSE = "local_close"  # Session.close()
+    LOCAL_ABORT = "local_abort"  # Session.abort()
+    WRITE_OVERFLOW = "write_overflow"  # more than write_limit bytes were queued
+    CALLBACK_ERROR = "callback_error"  # one of its callbacks raised
+    REFUSED = "refused"  # on_connect returned False
+    SHUTDOWN = "shutdown"  # the server stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """How a session ended, the argument of `Server.on_disconnect`.
+
+    `initiator` is who began it: the peer, this program, or the TCP stack between them.
+    `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal, or None where no operation
+    failed, and always off Windows. `error` is the failure as Python names it (with `errno`, and
+    `winerror` on Windows), or None. `unsent_bytes` counts what was queued and never handed to
+    the stack; 0 says nothing about what the client has read.
+    """
+
+    reason: CloseReason
+    initiator: Initiator
+    ntstatus: int | None
+    error: OSError | None
+    unsent_bytes: int
+
+
+# The indexes that the engine counts by (csrc/engine/reason.h).
+_REASONS: Final = tuple(CloseReason)
+_INITIATORS: Final[tuple[Initiator, ...]] = ("peer", "local", "stack")
+_WINDOWS: Final = os.name == "nt"
+
+
+@lru_cache(maxsize=256)
+def _error_text(code: int) -> str:
+    """What the system says about an error: an errno, or on Windows a Winsock code."""
+    # The C library of Windows does not know Winsock's codes, socket.errorTab does.
+    winsock: dict[int, str] = getattr(socket, "errorTab", {})
+    return winsock.get(code) or os.strerror(code)
+
+
+def make_error(code: int) -> OSError:
+    """The OSError (of the right subclass) for an errno, or on Windows for a Winsock code."""
+    if _WINDOWS:
+        return OSError(None, _error_text(code), None, code)
+    return OSError(code, _error_text(code))
+
+
+def make_disconnect(
+    reason: int, initiator: int, ntstatus: int | None, error: int, unsent_bytes: int
+) -> Disconnect:
+    """The Disconnect for the engine's figures. `error` is 0 for none."""
+    return Disconnect(
+        _REASONS[reason],
+        _INITIATORS[initiator],
+        ntstatus,
+        make_error(error) if error else None,
+        unsent_bytes,
+    )

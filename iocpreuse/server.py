@@ -1,0 +1,290 @@
+"""The server that applications subclass: Server."""
+
+import enum
+import logging
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+
+from iocpreuse._engine import Engine, Session
+from iocpreuse.callbacks import find_callbacks
+from iocpreuse.errors import ServerStateError
+from iocpreuse.exit_hook import stop_at_exit
+from iocpreuse.latch import Latch
+from iocpreuse.listen import name_address, resolve
+from iocpreuse.options import Options, Settings, check_options, check_seconds
+from iocpreuse.reason import Disconnect, make_disconnect
+from iocpreuse.registry import SessionsView
+from iocpreuse.session import SessionId
+from iocpreuse.signals import serve_until_stopped
+from iocpreuse.stats import Stats, make_stats
+from iocpreuse.threads import Crew
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+logger = logging.getLogger("iocpreuse")
+
+
+class _State(enum.Enum):
+    NEW = "not started"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Server:
+    """A TCP server. Subclass it, override the callbacks you need, and start it.
+
+    Callbacks run in worker threads (named iocpreuse-worker-N). Those of one session never
+    overlap and come in order; those of different sessions may run at the same time. A callback
+    that raises closes that session alone, and the exception goes to `on_error`.
+    All other methods may be called from any thread, and from callbacks.
+
+    With the logger `iocpreuse` at DEBUG when the server starts, connects and disconnects are
+    logged; a level set later changes nothing, so that it costs nothing otherwise.
+    """
+
+    def __init__(self, host: str | None = None, port: int = 0, **options: Unpack[Options]) -> None:
+        """Checks the arguments; nothing is opened before `start`.
+
+        HOST is an address or a name; None is all interfaces, IPv6 and IPv4 where the system can.
+        Of a name with both kinds of address, the IPv4 one is taken. PORT 0 lets the system choose:
+        `address` tells. OPTIONS are those of `Options`, where their meanings, units and
+        defaults stand. Raises TypeError or ValueError, which say what would be right.
+        """
+        self._settings: Settings = check_options(host, port, options)
+        self._sessions: dict[SessionId, Session] = {}
+        self._view = SessionsView(self._sessions)
+        self._lock = threading.Lock()  # for _state and what goes with it; never in a callback
+        self._state = _State.NEW
+        self._stopped = Latch()
+        self._engine: Engine | None = None
+        self._address: tuple[Any, ...] = ()
+
+    # The callbacks. One that a subclass leaves alone is never called.
+
+    def on_connect(self, session: Session) -> bool | None:
+        """A client is here: the first callback of its session. False refuses it."""
+
+    def on_data(self, session: Session, data: bytes) -> None:
+        """Bytes have come, as many as one receive took: TCP keeps no message boundaries."""
+
+    def on_drain(self, session: Session) -> None:
+        """The queue fell to write_low or below after `Session.send` had returned False."""
+
+    def on_eof(self, session: Session) -> bool | None:
+        """The client has closed its side and sends no more; it may still be reading.
+
+        True keeps our side open, until `Session.close`. Otherwise what is queued goes out, and
+        the session ends.
+        """
+
+    def on_disconnect(self, session: Session, why: Disconnect) -> None:
+        """The session has ended. Exactly once for every session that had on_connect, and last.
+
+        Nothing can be sent any more; the session stays readable for as long as it is referenced.
+        """
+
+    def on_error(self, session: Session | None, where: str, exc: BaseException) -> None:
+        """A callback raised EXC: WHERE is its name. By default it is logged with its traceback.
+
+        It runs in the thread that the callback ran in. An exception from here goes to
+        sys.unraisablehook.
+        """
+        client = session.peername if session is not None else "no client"
+        logger.error("exception in %s for %s", where, client, exc_info=exc)
+
+    # Its life.
+
+    def start(self) -> Self:
+        """Binds, listens, probes whether sockets can be recycled, and serves in the background.
+
+        Raises OSError where it cannot listen: EADDRINUSE (10048 on Windows) when another has the
+        port, socket.gaierror for a host that does not resolve. After that it may be tried
+        again; once started, and after `stop`, it is a ServerStateError.
+        """
+        if not hasattr(self, "_lock"):
+            raise ServerStateError(f"{type(self).__name__} did not call Server.__init__")
+        with self._lock:
+            if self._state is not _State.NEW:
+                raise ServerStateError(f"cannot start: the server is {self._state.value}")
+            engine = self._make_engine()
+            # Callbacks run before this returns, and use both.
+            self._engine, self._address = engine, engine.address
+            try:
+                engine.start()
+                Crew(engine, self._settings.workers, self._ended).start()
+            except BaseException:
+                self._engine, self._address = None, ()
+                raise
+            self._state = _State.RUNNING
+        stop_at_exit(self)
+        logger.debug("serving on %s, recycling %s", self._address, engine.recycling)
+        return self
+
+    def serve_forever(self, *, handle_signals: bool = True) -> None:
+        """Starts the server if it is not, and returns when it has stopped.
+
+        In the main thread, Ctrl-C, SIGTERM and on Windows Ctrl-Break begin a stop that gives
+        clients drain_timeout seconds; a second one aborts them. Then it returns normally.
+        With HANDLE_SIGNALS False, signals do what they do without it: Ctrl-C raises
+        KeyboardInterrupt out of here, and the server goes on. In another thread no signal can
+        be handled, and it just waits. Not from a callback: ServerStateError.
+        """
+        self._refuse_in_callback("serve_forever")
+        if handle_signals:
+            serve_until_stopped(self._start_if_new, self._begin_stop, self._stopped)
+        else:
+            self._start_if_new()
+            self._stopped.wait()
+
+    def stop(self, *, drain: float | None = None) -> None:
+        """Stops accepting, closes every session, and waits until all is done.
+
+        Clients get DRAIN seconds (None = the option drain_timeout) to take what is queued for
+        them; 0 aborts them. A second call, from another thread or a callback, aborts
+        what the first waits for. From a callback it only begins the stop, and
+        returns. A server that never started cannot be started afterwards.
+        """
+        self._begin_stop(drain)
+        if not self._in_callback():
+            self._stopped.wait()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until the server has stopped, at most TIMEOUT seconds. Returns whether it has.
+
+        Ctrl-C interrupts it. From a callback only with a timeout: ServerStateError otherwise.
+        """
+        if timeout is None:
+            self._refuse_in_callback("wait")
+        return self._stopped.wait(timeout)
+
+    def __enter__(self) -> Self:
+        """Starts it, unless it is running."""
+        self._start_if_new()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stops it, as `stop` does; a stop under way is waited for, not hurried."""
+        with self._lock:
+            stopping = self._state is _State.STOPPING
+        if stopping and not self._in_callback():
+            self._stopped.wait()
+        else:
+            self.stop()
+
+    # Its clients.
+
+    def send(self, to: SessionId, *data: "Buffer") -> bool:
+        """Sends to the client that has this id, as `Session.send` does, without raising.
+
+        Returns False if that client has gone or its sending side is closed: nothing is sent to
+        anyone. Also False above write_high; then it is queued all the same.
+        Raises TypeError for what is not bytes-like, ServerStateError before `start`.
+        """
+        return self._running_engine().send(to, *data)
+
+    def get(self, session_id: SessionId) -> Session | None:
+        """The session with this id, or None when it has ended."""
+        return self._sessions.get(session_id)
+
+    @property
+    def sessions(self) -> Mapping[SessionId, Session]:
+        """The sessions that are open, by id: a live read-only view.
+
+        Iterating goes over a copy made at that moment, so it is safe while clients come and go.
+        """
+        return self._view
+
+    # What is known about it.
+
+    def stats(self) -> Stats:
+        """All counters, from one moment. ServerStateError before `start`; after `stop` the last."""
+        return make_stats(self._running_engine().stats())
+
+    @property
+    def address(self) -> tuple[Any, ...]:
+        """Where it listens, as socket.getsockname() gives it. ServerStateError before `start`."""
+        self._running_engine()
+        return self._address
+
+    @property
+    def recycling(self) -> Literal["verified", "unsupported", "off"]:
+        """Whether sockets are reused for the next client; the start-up probe finds out.
+
+        "verified": yes. "unsupported": the system cannot, sockets are closed and replaced.
+        "off": as the option `recycle` says. ServerStateError before `start`.
+        """
+        return self._running_engine().recycling
+
+    def __repr__(self) -> str:
+        """Its class, address and state."""
+        where = self._address or (self._settings.host, self._settings.port)
+        return f"<{type(self).__name__} {where} {self._state.value}>"
+
+    # Inside.
+
+    def _make_engine(self) -> Engine:
+        settings = self._settings
+        handle = None if settings.sock is None else settings.sock.fileno()
+        address = resolve(settings) if handle is None else None
+        try:
+            engine = Engine(
+                address=address,
+                handle=handle,
+                backlog=settings.backlog,
+                dual_stack=settings.dual_stack,
+                concurrency=settings.concurrency,
+                accept_pool=settings.accept_pool,
+                recycle=settings.recycle == "auto",
+                max_connections=settings.max_connections,
+                nodelay=settings.nodelay,
+                keepalive=settings.keepalive,
+                read_size=settings.read_size,
+                write_high=settings.write_high,
+                write_low=settings.write_low,
+                write_limit=settings.write_limit,
+                sessions=self._sessions,
+                make_disconnect=make_disconnect,
+                **find_callbacks(self, Server),
+            )
+        except OSError as exc:
+            raise name_address(exc, settings) from None
+        if settings.sock is not None:
+            settings.sock.detach()  # the engine owns it now
+        return engine
+
+    def _start_if_new(self) -> None:
+        if self._state is _State.NEW:
+            self.start()
+
+    def _begin_stop(self, drain: float | None = None) -> None:
+        seconds = self._settings.drain_timeout if drain is None else check_seconds("drain", drain)
+        with self._lock:
+            if self._state is _State.NEW:
+                self._state = _State.STOPPED
+                self._stopped.set()
+            elif self._state is _State.RUNNING:
+                self._state = _State.STOPPING
+                self._running_engine().stop(seconds)
+            elif self._state is _State.STOPPING:
+                self._running_engine().stop(0.0)
+
+    def _ended(self) -> None:
+        """The last thread is about to end: the engine is empty."""
+        with self._lock:
+            self._state = _State.STOPPED
+        self._stopped.set()
+
+    def _running_engine(self) -> Engine:
+        if self._engine is None:
+            raise ServerStateError("the server has not been started")
+        return self._engine
+
+    def _in_callback(self) -> bool:
+        return self._engine is not None and self._engine.is_worker()
+
+    def _refuse_in_callback(self, call: str) -> None:
+        if self._in_callback():
+            raise ServerStateError(f"{call}() in a callback would wait for itself for ever")

@@ -1,0 +1,1 @@
+"""What builds, checks and tests the project; nothing here is installed with it."""

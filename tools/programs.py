@@ -1,0 +1,144 @@
+"""The C suites as programs: one for each tests/c/test_*.c, and one for tests/io_contract."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import tree
+
+CONTRACT = "io_contract"
+LIMIT_S = 300.0
+WARNINGS = ("-Wall", "-Wextra")
+
+
+class BuildError(Exception):
+    """The compiler or the linker refused; what they said is printed already."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A compiler, the backend it is for, and what goes with the two."""
+
+    compiler: str
+    backend: str
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    suffix: str = ""
+
+    def with_flags(self, *flags: str) -> "Target":
+        """The same, with FLAGS added for both the compiler and the linker."""
+        return Target(
+            self.compiler,
+            self.backend,
+            self.flags + flags,
+            self.link_flags + flags,
+            self.suffix,
+        )
+
+
+LINUX = Target(
+    os.environ.get("CC", "cc"),
+    "epoll",
+    ("-std=c11", "-O1", "-g", "-D_GNU_SOURCE", "-pthread", *WARNINGS),
+    ("-pthread",),
+)
+WINDOWS = Target(
+    "x86_64-w64-mingw32-gcc",
+    "iocp",
+    ("-std=c11", "-O1", "-g", "-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00", *WARNINGS),
+    ("-static-libgcc", "-lws2_32"),
+    ".exe",
+)
+
+
+def backend_folder(target: Target) -> Path:
+    return tree.CSRC / "io" / target.backend
+
+
+def sources(target: Target) -> dict[str, list[Path]]:
+    """The C files of each program, by its name."""
+    io = tree.c_files(tree.CSRC / "io", backend_folder(target))
+    engine = tree.c_files(tree.CSRC / "engine")
+    programs: dict[str, list[Path]] = {}
+    units = tree.c_files(tree.TESTS / "c")
+    shared = [path for path in units if not path.name.startswith("test_")]
+    for path in units:
+        if path.name.startswith("test_"):
+            programs[path.stem] = [path, *shared, *engine, *io]
+    contract = tree.c_files(tree.TESTS / CONTRACT)
+    if contract:
+        programs[CONTRACT] = [*contract, *io]
+    return programs
+
+
+def build(target: Target, folder: Path, names: Sequence[str] = ()) -> list[Path]:
+    """Compiles each C file once, in parallel, and links the programs into FOLDER."""
+    chosen = {name: files for name, files in sources(target).items() if not names or name in names}
+    objects = {path: _object(path, folder) for files in chosen.values() for path in files}
+    include = f"-I{backend_folder(target)}"
+    commands = [
+        [target.compiler, *target.flags, include, "-c", str(path), "-o", str(out)]
+        for path, out in objects.items()
+    ]
+    programs = []
+    for name, files in chosen.items():
+        program = folder / f"{name}{target.suffix}"
+        parts = [str(objects[path]) for path in files]
+        commands.append([target.compiler, *parts, "-o", str(program), *target.link_flags])
+        programs.append(program)
+    compiling = len(objects)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(_quiet, commands[:compiling]))
+        if all(done):
+            done += list(pool.map(_quiet, commands[compiling:]))
+    if not all(done):
+        raise BuildError(f"the {target.backend} programs do not build")
+    return programs
+
+
+def _object(path: Path, folder: Path) -> Path:
+    return folder / ("-".join(path.relative_to(tree.ROOT).parts) + ".o")
+
+
+def _quiet(command: list[str]) -> bool:
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ran.stderr or ran.returncode != 0:
+        sys.stderr.write(ran.stderr.decode("utf-8", "replace"))
+        sys.stderr.flush()
+    return ran.returncode == 0
+
+
+def run(program: Path, environment: dict[str, str] | None = None) -> bool:
+    """Runs a program of this machine; whether it succeeded, in time."""
+    begin = time.monotonic()
+    try:
+        ran = subprocess.run(
+            [str(program)],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        code: int | str = ran.returncode
+        said = ran.stdout
+    except subprocess.TimeoutExpired as expired:
+        code = "none, it hung"
+        said = expired.stdout or b""
+    report(program.stem, code, said.decode("utf-8", "replace"), time.monotonic() - begin)
+    return code == 0
+
+
+def report(name: str, code: int | str, output: str, seconds: float) -> None:
+    """Says how a program ended: with its last line, or if it failed with all it said."""
+    if code != 0:
+        print(output)
+    verdict = "passed" if code == 0 else f"FAILED with exit code {code}"
+    closing = output.rstrip().rpartition("\n")[2]
+    print(f"{name}: {verdict} in {seconds:.1f} s: {closing}", flush=True)

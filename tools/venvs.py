@@ -1,0 +1,37 @@
+"""Virtual environments in the cache, for tools that are not to be installed on the machine."""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import cache, debian
+from tools.missing import Missing
+
+
+def python(name: str, *requirements: str) -> Path:
+    """The interpreter of the environment NAME, which has REQUIREMENTS installed."""
+    key = hashlib.sha256("\n".join((sys.version, sys.prefix, *requirements)).encode()).hexdigest()
+    path = cache.folder("venvs") / f"{name}-{key[:12]}"
+    interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = path / "ready"
+    with cache.lock(f"venv-{name}"):
+        if not ready.exists():
+            _make(path)
+            if requirements:
+                pip = [str(interpreter), "-m", "pip", "install", "--quiet", *requirements]
+                if subprocess.run(pip, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+                    raise Missing(f"the tools in {name}", "pip could not install them: see above")
+            ready.touch()
+    return interpreter
+
+
+def _make(path: Path) -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        # Debian's python3 comes without it.
+        debian.install("virtual environments", f"python3.{sys.version_info.minor}-venv")
+    command = [sys.executable, "-m", "venv", "--clear", str(path)]
+    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+        raise Missing("virtual environments", f"'{' '.join(command)}' has to work")

@@ -1,0 +1,1 @@
+"""Builds the Windows side on Linux, and runs it under Wine."""
