@@ -24,14 +24,16 @@ class Options(TypedDict, total=False):
     sock: socket.socket | None  # serve on this listening socket; it passes to the server
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
-    accept_pool: int  # accepts kept posted; 64
+    accept_pool: int  # accepts kept posted, at least; 64
+    accept_pool_max: int  # and at most, under load; 1024, or accept_pool
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
+    cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
     nodelay: bool  # True
     keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
     read_size: int  # bytes of one receive; 16 KiB
-    write_high: int  # send() returns False above so many bytes; 64 KiB
-    write_low: int  # on_drain at or below so many; 16 KiB
+    write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
+    write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
 
@@ -48,14 +50,16 @@ class Settings:
     workers: int = 0
     concurrency: int = 0
     accept_pool: int = 64
+    accept_pool_max: int = 0
     recycle: Recycle = "auto"
+    cooling_max: int = 1024
     max_connections: int = 0
     nodelay: bool = True
     keepalive: Keepalive | None = None
     read_size: int = 16 * 1024
-    write_high: int = 64 * 1024
-    write_low: int = 16 * 1024
-    write_limit: int = 16 * 1024 * 1024
+    write_high: int = 0
+    write_low: int = 0
+    write_limit: int = 0
     drain_timeout: float = 10.0
 
 
@@ -164,7 +168,9 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "workers": _int_or_zero(1, 256, "chosen per build"),
     "concurrency": _int_or_zero(1, 256, "chosen per build"),
     "accept_pool": _an_int_from(1, 65536),
+    "accept_pool_max": _an_int_from(1, 65536),
     "recycle": _check_recycle,
+    "cooling_max": _an_int_from(0, 1 << 20),
     "max_connections": _int_or_zero(1, BYTES_MAX, "no limit"),
     "nodelay": _a_bool,
     "keepalive": _check_keepalive,
@@ -195,6 +201,11 @@ def _check_address(host: object, port: object) -> None:
 def _check_together(settings: Settings) -> None:
     if settings.sock is not None and (settings.host is not None or settings.port != 0):
         raise ValueError("sock excludes host and port: the socket is bound already")
+    if settings.accept_pool > settings.accept_pool_max:
+        raise ValueError(
+            f"accept_pool_max must be at least accept_pool ({settings.accept_pool}), "
+            f"not {settings.accept_pool_max}"
+        )
     low, high, limit = settings.write_low, settings.write_high, settings.write_limit
     if low > high:
         raise ValueError(f"write_low must be at most write_high ({high}), not {low}")
@@ -204,6 +215,11 @@ def _check_together(settings: Settings) -> None:
 
 def _defaulted(options: dict[str, Any]) -> dict[str, Any]:
     gil = gil_enabled()
+    # An upper mark that was given lowers the defaults of those below it.
+    options.setdefault("write_limit", 16 * 1024 * 1024)
+    options.setdefault("write_high", min(64 * 1024, options["write_limit"] or BYTES_MAX))
+    options.setdefault("write_low", min(16 * 1024, options["write_high"]))
+    options.setdefault("accept_pool_max", max(1024, options.get("accept_pool", 0)))
     if not options.get("workers"):
         options["workers"] = 4 if gil else processors()
     if not options.get("concurrency"):

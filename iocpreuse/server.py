@@ -113,7 +113,6 @@ class Server:
             # Callbacks run before this returns, and use both.
             self._engine, self._address = engine, engine.address
             try:
-                engine.start()
                 Crew(engine, self._settings.workers, self._ended).start()
             except BaseException:
                 self._engine, self._address = None, ()
@@ -160,10 +159,21 @@ class Server:
             self._refuse_in_callback("wait")
         return self._stopped.wait(timeout)
 
+    def pause_accepting(self) -> None:
+        """Take no new clients for now: they wait in the system's backlog. Any thread.
+
+        Accepts that are posted are taken back; a client that comes meanwhile may still be
+        served. Sessions go on. Raises ServerStateError unless the server is running.
+        """
+        self._running_engine().pause(True)
+
+    def resume_accepting(self) -> None:
+        """Take new clients again, those in the backlog first. Any thread."""
+        self._running_engine().pause(False)
+
     def __enter__(self) -> Self:
-        """Starts it, unless it is running."""
-        self._start_if_new()
-        return self
+        """Starts it, unless it is running; ServerStateError when it has stopped."""
+        return self if self._state is _State.RUNNING else self.start()
 
     def __exit__(self, *exc: object) -> None:
         """Stops it, as `stop` does; a stop under way is waited for, not hurried."""
@@ -177,11 +187,12 @@ class Server:
     # Its clients.
 
     def send(self, to: SessionId, *data: "Buffer") -> bool:
-        """Sends to the client that has this id, as `Session.send` does, without raising.
+        """Sends to the client that has this id, as `Session.send` does.
 
-        Returns False if that client has gone or its sending side is closed: nothing is sent to
-        anyone. Also False above write_high; then it is queued all the same.
-        Raises TypeError for what is not bytes-like, ServerStateError before `start`.
+        Returns False if that client has gone, or is going: then nothing is sent to anyone.
+        True if it is queued, also above write_high. Raises WriteOverflow and, after write_eof,
+        RuntimeError as `Session.send` does; TypeError for what is not bytes-like;
+        ServerStateError before `start`.
         """
         return self._running_engine().send(to, *data)
 
@@ -237,7 +248,9 @@ class Server:
                 dual_stack=settings.dual_stack,
                 concurrency=settings.concurrency,
                 accept_pool=settings.accept_pool,
+                accept_pool_max=settings.accept_pool_max,
                 recycle=settings.recycle == "auto",
+                cooling_max=settings.cooling_max,
                 max_connections=settings.max_connections,
                 nodelay=settings.nodelay,
                 keepalive=settings.keepalive,

@@ -15,12 +15,14 @@ class Stats:
     """
 
     connections_active: int  # sessions between on_connect and on_disconnect
-    connections_total: int  # clients accepted, the refused ones included
+    connections_total: int  # sessions so far; beyond max_connections there is none
     accepts_pending: int  # accepts posted that no client has taken yet
     accept_errors: int  # accepts that failed and were posted again
+    accept_pool_grown: int  # accepts that its size was raised by, in all
+    accept_pool_shrunk: int  # and lowered by
     sockets_created: int  # sockets made for clients
     sockets_recycled: int  # disconnected for reuse and accepted on again
-    sockets_replaced: int  # closed, because they could not or should not be reused
+    sockets_replaced: int  # closed, because they could not or need not be reused
     sockets_cooling: int  # waiting out a slow disconnect
     replaced_by_cause: Mapping[str, int]  # sockets_replaced, by why; no zeros
     bytes_received: int

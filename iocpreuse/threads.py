@@ -18,31 +18,41 @@ class Crew:
         """ENDED is called in the manager's thread when all others have ended after a stop."""
         self._engine = engine
         self._ended = ended
-        self._failed = False
+        self._gate = threading.Event()
+        self._serving = False
         self._workers = [
-            threading.Thread(target=engine.work, name=f"iocpreuse-worker-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"iocpreuse-worker-{number}", daemon=True)
             for number in range(1, workers + 1)
         ]
         self._manager = threading.Thread(target=self._manage, name="iocpreuse-manager", daemon=True)
-        self._begun: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Starts them all, or none: RuntimeError when the system gives no more threads."""
-        self._manager.start()
+        """Starts the threads and the engine; RuntimeError when there are no more threads to have.
+
+        The engine is started last: one that has posted accepts cannot do without its threads.
+        """
+        begun: list[threading.Thread] = []
         try:
-            for worker in self._workers:
-                worker.start()
-                self._begun.append(worker)
-        except BaseException:
-            self._failed = True
-            self._engine.stop(0.0)
-            self._engine.work()  # a stop needs a worker: this thread is one until it is done
-            self._manager.join()
-            raise
+            for thread in (*self._workers, self._manager):
+                thread.start()
+                begun.append(thread)
+            self._engine.start()
+            self._serving = True
+        finally:
+            self._gate.set()
+            if not self._serving:
+                for thread in begun:
+                    thread.join()
+
+    def _work(self) -> None:
+        self._gate.wait()
+        if self._serving:
+            self._engine.work()
 
     def _manage(self) -> None:
-        self._engine.manage()
-        for worker in self._begun:
-            worker.join()
-        if not self._failed:
+        self._gate.wait()
+        if self._serving:
+            self._engine.manage()
+            for worker in self._workers:
+                worker.join()
             self._ended()

@@ -1,4 +1,4 @@
-"""Debian packages: installed where they are missing, if this is a Debian-like system and we are root."""
+"""Debian packages: installed where they are missing, on a Debian-like system, by root."""
 
 import os
 import shutil

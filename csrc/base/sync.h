@@ -98,7 +98,8 @@ static inline void *atomic_ptr_exchange(atomic_ptr_t *atomic, void *value)
     return InterlockedExchangePointer(&atomic->value, value);
 }
 
-/* Stores VALUE where *EXPECTED stands and returns true; else puts what stands there in *EXPECTED. */
+/* Stores VALUE where *EXPECTED stands and returns true; else puts what stands there in *EXPECTED.
+ */
 static inline bool atomic_ptr_cas(atomic_ptr_t *atomic, void **expected, void *value)
 {
     void *seen = InterlockedCompareExchangePointer(&atomic->value, value, *expected);

@@ -36,8 +36,8 @@ typedef struct {
 typedef struct batch {
     event_t *events; /* points at one half of ROOM */
     uint32_t count;
-    slot_t *dirty;  /* slots whose queue this worker flushes when it settles */
-    sendq_t done;   /* pinned buffers whose owners may be released */
+    slot_t *dirty; /* slots whose queue this worker flushes when it settles */
+    sendq_t done;  /* pinned buffers whose owners may be released */
     bool took_accept;
     uint64_t completions;
     uint64_t bytes_received;

@@ -28,6 +28,7 @@ int engine_open(engine_t **out, const engine_options_t *options)
     }
     engine->options = *options;
     engine->listener = IO_SOCK_NONE;
+    engine->pool_target = options->accept_pool;
     mutex_init(&engine->lock);
     list_init(&engine->idle);
     slab_init(&engine->slab, options->read_size);
@@ -188,7 +189,7 @@ bool engine_poll(engine_t *engine, batch_t *batch)
     feed_kicked(engine, batch);
     if (batch->took_accept) {
         batch->took_accept = false;
-        pool_refill(engine);
+        pool_replenish(engine);
     }
     if (count > 0) {
         batch->completions += count;

@@ -24,10 +24,11 @@ typedef struct {
     const io_addr_t *address; /* where to listen; NULL = on HANDLE */
     uintptr_t handle;         /* a listening socket, which the engine owns once it is open */
     io_listen_options_t listen;
-    uint32_t concurrency;     /* 0 = the number of processors */
-    uint32_t accept_pool;     /* accepts kept posted */
-    uint32_t spare_max;       /* idle sockets kept for reuse, posted ones included */
-    uint32_t cooling_max;     /* disconnects that may take long at once */
+    uint32_t concurrency; /* 0 = the number of processors */
+    uint32_t accept_pool; /* accepts kept posted, at least */
+    uint32_t
+        accept_pool_max;  /* and at most; also idle sockets kept for reuse, posted ones included */
+    uint32_t cooling_max; /* disconnects that may take long at once */
     uint64_t max_connections; /* beyond it: accepted and closed at once */
     uint32_t read_size;       /* bytes of one receive */
     uint64_t write_high;      /* a send queue longer than this is full */
@@ -37,17 +38,15 @@ typedef struct {
     atomic_u64_t *generation; /* the process's count of clients; outlives the engine */
 } engine_options_t;
 
-typedef enum {
-    RECYCLING_OFF,
-    RECYCLING_UNSUPPORTED,
-    RECYCLING_VERIFIED
-} recycling_t;
+typedef enum { RECYCLING_OFF, RECYCLING_UNSUPPORTED, RECYCLING_VERIFIED } recycling_t;
 
 typedef struct {
     uint64_t connections_active;
     uint64_t connections_total;
     uint64_t accepts_pending;
     uint64_t accept_errors;
+    uint64_t accept_pool_grown;  /* accepts that the pool's size was raised by, in all */
+    uint64_t accept_pool_shrunk; /* and lowered by */
     uint64_t sockets_created;
     uint64_t sockets_recycled;
     uint64_t sockets_replaced;
@@ -64,10 +63,10 @@ typedef struct {
 /* What became of a call on a session. */
 typedef enum {
     CALL_OK,
-    CALL_FULL,   /* done, and the send queue is longer than write_high */
-    CALL_CLOSED, /* the session has ended or is ending */
-    CALL_STALE,  /* its slot serves another client by now */
-    CALL_EOF,    /* a send after our own end of file */
+    CALL_FULL,    /* done, and the send queue is longer than write_high */
+    CALL_CLOSED,  /* the session has ended or is ending */
+    CALL_STALE,   /* its slot serves another client by now */
+    CALL_EOF,     /* a send after our own end of file */
     CALL_OVERFLOW /* the queue passed write_limit: the session is aborted */
 } call_t;
 
@@ -107,6 +106,10 @@ bool engine_manage(engine_t *engine);
 /* Begins to stop: clients get DRAIN_NS to take what is queued for them; 0 aborts.
  * May be called again, to shorten that. Any thread. */
 void engine_stop(engine_t *engine, uint64_t drain_ns);
+
+/* Stops posting accepts and takes back those that are posted; or begins again. Clients wait
+ * in the backlog meanwhile. Any thread. */
+void engine_pause(engine_t *engine, bool paused);
 
 /* Sessions. BATCH is the calling worker's, or NULL in any other thread: what a worker
  * sends from its callbacks leaves when it settles, gathered. */

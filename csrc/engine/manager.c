@@ -148,13 +148,17 @@ bool engine_manage(engine_t *engine)
     if (atomic_u32_load(&engine->stop) == STOP_STOPPED) {
         return false;
     }
-    (void)io_wait_starved(engine->io, engine->listener, next_look_ms(engine));
+    bool starved = io_wait_starved(engine->io, engine->listener, next_look_ms(engine)) > 0;
     uint64_t now_ns = io_now_ns(engine->io);
     look_at_deadlines(engine, now_ns);
     if (engine_is_stopping(engine)) {
         return !stop_step(engine, now_ns);
     }
     end_pause(engine, now_ns);
+    if (starved) {
+        pool_grow(engine, true);
+    }
+    pool_shrink(engine, now_ns);
     pool_refill(engine);
     return true;
 }

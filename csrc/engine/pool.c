@@ -26,8 +26,8 @@ static slot_t *take_idle(engine_t *engine)
     uint64_t now_ns = io_now_ns(engine->io);
     mutex_lock(&engine->lock);
     slot_t *slot = NULL;
-    bool wanted = !engine_is_stopping(engine) && now_ns >= engine->retry_at_ns &&
-                  engine->stats.accepts_pending < engine->options.accept_pool;
+    bool wanted = !engine_is_stopping(engine) && !engine->paused && now_ns >= engine->retry_at_ns &&
+                  engine->stats.accepts_pending < engine->pool_target;
     if (wanted) {
         list_node_t *node = list_pop_front(&engine->idle);
         if (node != NULL) {
@@ -59,6 +59,7 @@ static void uncount(engine_t *engine, bool failed, bool pause)
     }
     mutex_unlock(&engine->lock);
     if (pause || engine_is_stopping(engine)) {
+        /* It ends the pause in time, and the stop when this was the last. */
         io_wake_manager(engine->io);
     }
 }
@@ -87,6 +88,7 @@ static bool post(engine_t *engine, slot_t *slot)
     slot_set_state(slot, SLOT_ACCEPTING);
     bool had_sock = slot->sock != IO_SOCK_NONE;
     slot->sock_fresh = !had_sock;
+    slot->let_go = false;
     slot->life.kind = OPERATION_ACCEPT;
     io_op_t *op = slot_arm(slot, &slot->life, FLIGHT_LIFE);
     int status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
@@ -112,6 +114,12 @@ static bool post(engine_t *engine, slot_t *slot)
         uncount(engine, true, !had_sock);
     }
     return status >= 0;
+}
+
+void pool_replenish(engine_t *engine)
+{
+    pool_grow(engine, false);
+    pool_refill(engine);
 }
 
 void pool_refill(engine_t *engine)
@@ -178,8 +186,11 @@ void pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, batc
         return;
     }
     bool stopping = engine_is_stopping(engine);
-    bool failed = status < 0 && !stopping;
-    cause_t cause = stopping ? CAUSE_STOPPING : failed ? CAUSE_ACCEPT_FAILED : CAUSE_REFUSED;
+    bool failed = status < 0 && !stopping && !slot->let_go;
+    cause_t cause = stopping       ? CAUSE_STOPPING
+                    : failed       ? CAUSE_ACCEPT_FAILED
+                    : slot->let_go ? CAUSE_SHRUNK
+                                   : CAUSE_REFUSED;
     give_up(engine, slot, cause);
     uncount(engine, failed,
             failed && ntstatus_classify((uint32_t)status).action == NTSTATUS_BACKOFF);

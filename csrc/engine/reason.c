@@ -69,6 +69,7 @@ const char *cause_name(cause_t cause)
         [CAUSE_CALLBACK_ERROR] = "callback_error",
         [CAUSE_REFUSED] = "refused",
         [CAUSE_SURPLUS] = "surplus",
+        [CAUSE_SHRUNK] = "shrunk",
         [CAUSE_STOPPING] = "stopping",
         [CAUSE_ACCEPT_FAILED] = "accept_failed",
         [CAUSE_DISCONNECT_FAILED] = "disconnect_failed",

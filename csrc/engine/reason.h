@@ -18,11 +18,7 @@ typedef enum {
     REASON_SHUTDOWN
 } reason_t;
 
-typedef enum {
-    INITIATOR_PEER,
-    INITIATOR_LOCAL,
-    INITIATOR_STACK
-} initiator_t;
+typedef enum { INITIATOR_PEER, INITIATOR_LOCAL, INITIATOR_STACK } initiator_t;
 
 /* The whole record of an end. The first cause is kept; later ones do not change it. */
 typedef struct {
@@ -42,7 +38,7 @@ ending_t ending_from_status(uint32_t status, int error);
 /* The record for an end that our own side decided on. */
 ending_t ending_local(reason_t reason);
 
-/* Why a socket was closed and replaced where it might have been recycled. */
+/* Why a socket was closed, where it might have been kept and recycled. */
 typedef enum {
     CAUSE_UNSUPPORTED,       /* the start-up probe did not pass */
     CAUSE_OFF,               /* recycle="off" */
@@ -53,6 +49,7 @@ typedef enum {
     CAUSE_CALLBACK_ERROR,    /* a callback raised */
     CAUSE_REFUSED,           /* max_connections was reached */
     CAUSE_SURPLUS,           /* enough spare sockets wait already */
+    CAUSE_SHRUNK,            /* the pool shrinks, or accepting is paused */
     CAUSE_STOPPING,          /* the server stops */
     CAUSE_ACCEPT_FAILED,     /* the accept on it failed, or was refused at once */
     CAUSE_DISCONNECT_FAILED, /* DisconnectEx failed */

@@ -50,7 +50,7 @@ static bool reserve(engine_t *engine)
     mutex_lock(&engine->lock);
     uint64_t spare =
         (uint64_t)engine->spare + engine->recycling_now + engine->stats.accepts_pending;
-    bool room = spare < engine->options.spare_max;
+    bool room = spare < engine->options.accept_pool_max;
     if (room) {
         engine->recycling_now++;
     }

@@ -9,19 +9,19 @@ static const struct {
     slot_state_t from;
     slot_state_t to;
 } slot_transitions[] = {
-    {SLOT_IDLE, SLOT_ACCEPTING},      /* the pool is below its target */
-    {SLOT_IDLE, SLOT_RETIRED},        /* the server has stopped */
-    {SLOT_ACCEPTING, SLOT_OPEN},      /* a client is there */
-    {SLOT_ACCEPTING, SLOT_IDLE},      /* the accept failed, was cancelled, or the client refused */
-    {SLOT_OPEN, SLOT_FLUSHING},       /* the peer's FIN, or close() */
-    {SLOT_OPEN, SLOT_DRAINING},       /* error, abort, limit, stop */
-    {SLOT_FLUSHING, SLOT_DRAINING},   /* flushed and both FINs, or error, abort, deadline */
-    {SLOT_DRAINING, SLOT_RECYCLING},  /* nothing in flight, and the socket is good for reuse */
-    {SLOT_DRAINING, SLOT_REPLACING},  /* nothing in flight, and it is not */
-    {SLOT_RECYCLING, SLOT_IDLE},      /* disconnected, or that failed */
-    {SLOT_RECYCLING, SLOT_COOLING},   /* the disconnect takes long */
-    {SLOT_COOLING, SLOT_IDLE},        /* disconnected at last, or given up */
-    {SLOT_REPLACING, SLOT_IDLE},      /* closed */
+    {SLOT_IDLE, SLOT_ACCEPTING},     /* the pool is below its target */
+    {SLOT_IDLE, SLOT_RETIRED},       /* the server has stopped */
+    {SLOT_ACCEPTING, SLOT_OPEN},     /* a client is there */
+    {SLOT_ACCEPTING, SLOT_IDLE},     /* the accept failed, was cancelled, or the client refused */
+    {SLOT_OPEN, SLOT_FLUSHING},      /* the peer's FIN, or close() */
+    {SLOT_OPEN, SLOT_DRAINING},      /* error, abort, limit, stop */
+    {SLOT_FLUSHING, SLOT_DRAINING},  /* flushed and both FINs, or error, abort, deadline */
+    {SLOT_DRAINING, SLOT_RECYCLING}, /* nothing in flight, and the socket is good for reuse */
+    {SLOT_DRAINING, SLOT_REPLACING}, /* nothing in flight, and it is not */
+    {SLOT_RECYCLING, SLOT_IDLE},     /* disconnected, or that failed */
+    {SLOT_RECYCLING, SLOT_COOLING},  /* the disconnect takes long */
+    {SLOT_COOLING, SLOT_IDLE},       /* disconnected at last, or given up */
+    {SLOT_REPLACING, SLOT_IDLE},     /* closed */
 };
 
 bool slot_may_change(slot_state_t from, slot_state_t to)
@@ -37,10 +37,10 @@ bool slot_may_change(slot_state_t from, slot_state_t to)
 const char *slot_state_name(slot_state_t state)
 {
     static const char *const names[SLOT_STATE_COUNT] = {
-        [SLOT_IDLE] = "IDLE",           [SLOT_ACCEPTING] = "ACCEPTING",
-        [SLOT_OPEN] = "OPEN",           [SLOT_FLUSHING] = "FLUSHING",
-        [SLOT_DRAINING] = "DRAINING",   [SLOT_RECYCLING] = "RECYCLING",
-        [SLOT_COOLING] = "COOLING",     [SLOT_REPLACING] = "REPLACING",
+        [SLOT_IDLE] = "IDLE",         [SLOT_ACCEPTING] = "ACCEPTING",
+        [SLOT_OPEN] = "OPEN",         [SLOT_FLUSHING] = "FLUSHING",
+        [SLOT_DRAINING] = "DRAINING", [SLOT_RECYCLING] = "RECYCLING",
+        [SLOT_COOLING] = "COOLING",   [SLOT_REPLACING] = "REPLACING",
         [SLOT_RETIRED] = "RETIRED",
     };
     return names[state];

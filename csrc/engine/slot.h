@@ -65,18 +65,18 @@ typedef struct {
     io_addr_t peer;
     io_addr_t local;
     sendq_t out;
-    char *recv_buf;     /* from the slab, or NULL */
-    uint32_t recv_len;  /* bytes of a message that waits for its event, or is in it */
-    uint32_t send_len;  /* bytes of the send in flight */
-    bool recv_probe;    /* the receive in flight is one of 0 bytes */
-    bool recv_ready;    /* it found something to read */
-    bool read_paused;   /* no receive until the application wants more */
-    bool peer_eof;      /* the peer's FIN has been read */
-    bool fin_wanted;    /* our FIN follows what is queued */
-    bool fin_sent;      /* our FIN is out */
-    bool write_full;    /* the queue passed write_high; PENDING_DRAIN is owed */
-    bool reset;         /* close with RST */
-    cause_t broken;     /* CAUSE_NONE, or the failure that rules recycling out */
+    char *recv_buf;    /* from the slab, or NULL */
+    uint32_t recv_len; /* bytes of a message that waits for its event, or is in it */
+    uint32_t send_len; /* bytes of the send in flight */
+    bool recv_probe;   /* the receive in flight is one of 0 bytes */
+    bool recv_ready;   /* it found something to read */
+    bool read_paused;  /* no receive until the application wants more */
+    bool peer_eof;     /* the peer's FIN has been read */
+    bool fin_wanted;   /* our FIN follows what is queued */
+    bool fin_sent;     /* our FIN is out */
+    bool write_full;   /* the queue passed write_high; PENDING_DRAIN is owed */
+    bool reset;        /* close with RST */
+    cause_t broken;    /* CAUSE_NONE, or the failure that rules recycling out */
     ending_t ending;
     uint64_t bytes_received;
     uint64_t bytes_sent;
@@ -92,8 +92,9 @@ typedef struct slot {
     uint32_t pending;
     token_t token;
     io_sock_t sock;
-    bool sock_fresh;  /* made by the accept that is posted, and not counted yet */
-    cause_t cause;    /* why a disconnect under way is given up */
+    bool sock_fresh; /* made by the accept that is posted, and not counted yet */
+    bool let_go;     /* the accept that is posted is being cancelled: the pool shrinks */
+    cause_t cause;   /* why a disconnect under way is given up */
     session_t session;
     operation_t life; /* accept and disconnect never meet */
     operation_t recv;

@@ -29,18 +29,21 @@ struct engine {
     /* Guards what follows, the growth of the table and the slots' pool nodes. Never
      * taken together with a slot's lock. */
     mutex_t lock;
-    list_t idle;        /* slots in IDLE, those with a socket first */
-    uint32_t spare;     /* of these, the ones with a socket */
+    list_t idle;    /* slots in IDLE, those with a socket first */
+    uint32_t spare; /* of these, the ones with a socket */
     uint32_t recycling_now;
-    uint64_t retry_at_ns; /* no accept is posted before this; 0 = now */
-    engine_stats_t stats; /* connections_active and accepts_pending steer the pool */
+    uint32_t pool_target;   /* accepts wanted now, from accept_pool to accept_pool_max */
+    uint64_t pool_quiet_ns; /* when the pool may begin to shrink */
+    bool paused;            /* no accept is posted until the application wants more clients */
+    uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
+    engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 
     atomic_u64_t send_queue_bytes;
     atomic_u64_t stale_sends;
-    atomic_u64_t cooling;    /* slots in COOLING */
-    atomic_u64_t timed;      /* slots that have a deadline */
-    atomic_ptr_t kicked;     /* slots that a worker must look at */
-    atomic_u32_t stop;       /* stop_t */
+    atomic_u64_t cooling; /* slots in COOLING */
+    atomic_u64_t timed;   /* slots that have a deadline */
+    atomic_ptr_t kicked;  /* slots that a worker must look at */
+    atomic_u32_t stop;    /* stop_t */
     atomic_u32_t stop_asked;
     atomic_u64_t stop_deadline_ns;
 };

@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
     bool nodelay;
     bool keepalive;
-    uint32_t keepalive_idle_s;     /* 0 = the system's default, as below */
+    uint32_t keepalive_idle_s; /* 0 = the system's default, as below */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_count;
 } io_sock_options_t;
@@ -70,8 +70,7 @@ int io_listen(io_t *io, const io_addr_t *addr, const io_listen_options_t *option
 
 /* The same for a listening stream socket made elsewhere. HANDLE belongs to the
  * backend if and only if 0 is returned. */
-int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *options,
-                    io_sock_t *out);
+int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *options, io_sock_t *out);
 
 /* The address that SOCK is bound to. */
 int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out);

@@ -3,8 +3,8 @@
 PyObject *address_tuple(module_state_t *state, const io_addr_t *addr)
 {
     if (addr->version == 4) {
-        PyObject *host = PyUnicode_FromFormat("%d.%d.%d.%d", addr->ip[0], addr->ip[1],
-                                              addr->ip[2], addr->ip[3]);
+        PyObject *host =
+            PyUnicode_FromFormat("%d.%d.%d.%d", addr->ip[0], addr->ip[1], addr->ip[2], addr->ip[3]);
         return host == NULL ? NULL : Py_BuildValue("(NH)", host, addr->port);
     }
     if (addr->version == 6) {

@@ -176,8 +176,8 @@ static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
                 report_bug(self, event, session, disconnect);
             }
             if (self->on_disconnect != NULL) {
-                Py_XDECREF(call(self, event, self->on_disconnect, session, disconnect,
-                                "on_disconnect"));
+                Py_XDECREF(
+                    call(self, event, self->on_disconnect, session, disconnect, "on_disconnect"));
             }
             Py_DECREF(disconnect);
         }

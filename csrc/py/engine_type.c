@@ -3,10 +3,6 @@
 
 #include "../base/check.h"
 
-/* Sockets kept for reuse beyond the pool itself. */
-#define SPARE_MAX   1024
-#define COOLING_MAX 1024
-
 /* The OSError for a native error: a Winsock code on Windows, errno elsewhere. */
 static void set_os_error(int error)
 {
@@ -26,18 +22,11 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     }
     self->state = PyType_GetModuleState(type);
     self->module = Py_NewRef(PyType_GetModule(type));
-    engine_options_t options = {
-        .spare_max = SPARE_MAX,
-        .cooling_max = COOLING_MAX,
-        .generation = self->state->generation,
-    };
+    engine_options_t options = {.generation = self->state->generation};
     io_addr_t addr;
     if (!options_parse(self, args, kwargs, &options, &addr)) {
         Py_DECREF(self);
         return NULL;
-    }
-    if (options.spare_max < options.accept_pool * 2) {
-        options.spare_max = options.accept_pool * 2;
     }
     int status;
     Py_BEGIN_ALLOW_THREADS;
@@ -155,6 +144,16 @@ static PyObject *engine_type_stop(engine_object_t *self, PyObject *drain)
     Py_RETURN_NONE;
 }
 
+static PyObject *engine_type_pause(engine_object_t *self, PyObject *paused)
+{
+    int truth = PyObject_IsTrue(paused);
+    if (truth < 0) {
+        return NULL;
+    }
+    engine_pause(self->engine, truth);
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count < 1) {
@@ -219,13 +218,12 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
     return PyUnicode_FromString("off");
 }
 
-#define METHOD(name, flags)                                                                        \
-    {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
+#define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
 
 static PyMethodDef engine_methods[] = {
     METHOD(start, METH_NOARGS), METHOD(work, METH_NOARGS),   METHOD(manage, METH_NOARGS),
     METHOD(stop, METH_O),       METHOD(send, METH_FASTCALL), METHOD(is_worker, METH_NOARGS),
-    METHOD(stats, METH_NOARGS), {NULL, NULL, 0, NULL},
+    METHOD(stats, METH_NOARGS), METHOD(pause, METH_O),       {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef engine_getset[] = {

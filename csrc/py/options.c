@@ -33,22 +33,23 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
                    engine_options_t *options, io_addr_t *addr)
 {
     static char *names[] = {
-        "address",      "handle",      "backlog",       "dual_stack",      "concurrency",
-        "accept_pool",  "recycle",     "max_connections", "nodelay",       "keepalive",
-        "read_size",    "write_high",  "write_low",     "write_limit",     "sessions",
-        "on_connect",   "on_data",     "on_drain",      "on_eof",          "on_disconnect",
-        "on_error",     "make_disconnect", NULL,
+        "address",     "handle",          "backlog",    "dual_stack",      "concurrency",
+        "accept_pool", "accept_pool_max", "recycle",    "cooling_max",     "max_connections",
+        "nodelay",     "keepalive",       "read_size",  "write_high",      "write_low",
+        "write_limit", "sessions",        "on_connect", "on_data",         "on_drain",
+        "on_eof",      "on_disconnect",   "on_error",   "make_disconnect", NULL,
     };
     PyObject *address, *handle, *keepalive, *sessions;
     PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
     int dual_stack, recycle, nodelay;
     unsigned long long max_connections, write_high, write_low, write_limit;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$OOipIIpKpOIKKKO!OOOOOOO", names, &address, &handle,
+            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOO", names, &address, &handle,
             &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
-            &recycle, &max_connections, &nodelay, &keepalive, &options->read_size, &write_high,
-            &write_low, &write_limit, &PyDict_Type, &sessions, &on_connect, &on_data, &on_drain,
-            &on_eof, &on_disconnect, &on_error, &make_disconnect)) {
+            &options->accept_pool_max, &recycle, &options->cooling_max, &max_connections, &nodelay,
+            &keepalive, &options->read_size, &write_high, &write_low, &write_limit, &PyDict_Type,
+            &sessions, &on_connect, &on_data, &on_drain, &on_eof, &on_disconnect, &on_error,
+            &make_disconnect)) {
         return false;
     }
     options->listen.dual_stack = dual_stack;

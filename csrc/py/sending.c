@@ -20,8 +20,8 @@ static bool push(sendq_t *chain, sendbuf_t *buf)
 static bool push_object(sendq_t *chain, PyObject *object)
 {
     if (PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) >= PIN_MIN_BYTES) {
-        sendbuf_t *buf = sendbuf_pin(PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object),
-                                     object);
+        sendbuf_t *buf =
+            sendbuf_pin(PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object), object);
         if (buf != NULL) {
             Py_INCREF(object);
         }

@@ -242,8 +242,7 @@ static PyMethodDef session_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define GETTER(name, doc)                                                                          \
-    {#name, (getter)session_##name, NULL, doc, NULL}
+#define GETTER(name, doc) {#name, (getter)session_##name, NULL, doc, NULL}
 
 static PyGetSetDef session_getset[] = {
     GETTER(id, "The client's unique number; never repeats in a process."),

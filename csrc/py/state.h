@@ -11,7 +11,7 @@
 #include "../engine/engine.h"
 
 /* Workers that one engine can have; options.py refuses more. */
-#define WORKERS_MAX 64
+#define WORKERS_MAX 256
 
 typedef struct {
     PyTypeObject *engine_type;
@@ -31,11 +31,10 @@ typedef struct {
 } worker_t;
 
 typedef struct {
-    PyObject_HEAD
-    module_state_t *state;
+    PyObject_HEAD module_state_t *state;
     PyObject *module; /* keeps STATE alive */
     engine_t *engine;
-    PyObject *sessions; /* dict: SessionId to Session */
+    PyObject *sessions;   /* dict: SessionId to Session */
     PyObject *on_connect; /* callbacks: NULL where the application has none */
     PyObject *on_data;
     PyObject *on_drain;
@@ -50,8 +49,7 @@ typedef struct {
 } engine_object_t;
 
 typedef struct {
-    PyObject_HEAD
-    engine_object_t *engine;
+    PyObject_HEAD engine_object_t *engine;
     token_t token;
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *weakrefs;

@@ -34,6 +34,8 @@ PyObject *stats_dict(engine_object_t *self)
         {"connections_total", stats.connections_total},
         {"accepts_pending", stats.accepts_pending},
         {"accept_errors", stats.accept_errors},
+        {"accept_pool_grown", stats.accept_pool_grown},
+        {"accept_pool_shrunk", stats.accept_pool_shrunk},
         {"sockets_created", stats.sockets_created},
         {"sockets_recycled", stats.sockets_recycled},
         {"sockets_replaced", stats.sockets_replaced},

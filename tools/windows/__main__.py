@@ -1,6 +1,7 @@
 """The Windows side by hand: python -m tools.windows setup|compile|wheel|run|suite."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tools.windows.run import LIMIT_S, run
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(arguments.command(arguments))
     except Missing as reason:
@@ -20,6 +22,12 @@ def main(argv: list[str] | None = None) -> int:
     except (programs.BuildError, wheel.BadWheelError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    """Ends what runs under Wine, which does not end with us."""
+    prefix.stop_all()
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,15 +66,13 @@ def _add_server(parser: argparse.ArgumentParser, choices: list[str], default: st
 
 
 def _setup(_: argparse.Namespace) -> int:
-    toolchain.wine()
-    toolchain.mingw()
-    toolchain.msvc()
-    prefix.template()
-    python.home()
-    try:
-        wineserver.mended()
-    except Missing as reason:
-        left_out(reason)
+    """What cannot be had is left out, as the commands that need it will do."""
+    parts = (toolchain.mingw, toolchain.msvc, python.home, prefix.template, wineserver.mended)
+    for get in parts:
+        try:
+            get()
+        except Missing as reason:
+            left_out(reason)
     return 0
 
 

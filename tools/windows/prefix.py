@@ -68,6 +68,15 @@ class Prefix:
         )
 
 
+_running: set[Prefix] = set()
+
+
+def stop_all() -> None:
+    """Stops every prefix that this process has booted."""
+    for prefix in tuple(_running):
+        prefix.stop()
+
+
 def stock_server() -> Path:
     """The installed wineserver."""
     toolchain.wine()
@@ -93,8 +102,10 @@ def booted(server: Path) -> Iterator[Prefix]:
     with cache.scratch("prefix") as folder:
         prefix = Prefix(folder / "prefix", server)
         shutil.copytree(template(), prefix.path, symlinks=True)
-        prefix.start()
+        _running.add(prefix)
         try:
+            prefix.start()
             yield prefix
         finally:
             prefix.stop()
+            _running.discard(prefix)

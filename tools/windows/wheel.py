@@ -46,7 +46,7 @@ def build(out: Path) -> Path:
             "SETUPTOOLS_EXT_SUFFIX": f".{python.TAG}-win_amd64.pyd",
             "DIST_EXTRA_CONFIG": str(config),
         }
-        source = _copy_of_tree(scratch / "source")
+        source = tree.copy_to(scratch / "source")
         pip = [interpreter, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
         pip += ["-w", str(scratch), str(source)]
         subprocess.run(pip, env=environment, stdin=subprocess.DEVNULL, check=True)
@@ -57,16 +57,6 @@ def build(out: Path) -> Path:
         built = next(scratch.glob("*.whl"))
         check(built)
         return Path(shutil.move(built, out / built.name))
-
-
-def _copy_of_tree(folder: Path) -> Path:
-    """A copy of what setup.py reads, so that a build leaves nothing in the tree."""
-    folder.mkdir()
-    names = ["setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"]
-    names += ["csrc", "iocpreuse"]
-    present = [str(tree.ROOT / name) for name in names if (tree.ROOT / name).exists()]
-    subprocess.run(["cp", "-r", "--", *present, str(folder)], check=True)
-    return folder
 
 
 def check(wheel: Path) -> None:

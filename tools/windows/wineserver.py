@@ -21,7 +21,7 @@ PROTOCOL = "#define SERVER_PROTOCOL_VERSION 758"
 
 SOURCES = Path("/etc/apt")
 WITHOUT = """x freetype mingw alsa capi cups dbus fontconfig gphoto gnutls gssapi gstreamer krb5
-netapi opencl opengl osmesa oss pcap pulse sane sdl udev unwind usb v4l2 vulkan""".split()
+netapi opencl opengl osmesa oss pcap pulse sane sdl udev unwind usb v4l2 vulkan"""
 CFLAGS = ["-O2", "-fPIC", "-fno-strict-aliasing", "-w", "-D__WINESRC__", "-DWINE_UNIX_LIB"]
 CFLAGS += ["-Iserver", "-Iinclude", '-DNLSDIR="/usr/share/wine/nls"']
 CFLAGS += ['-DBIN_TO_NLSDIR="../../share/wine/nls"']
@@ -113,7 +113,7 @@ def _prepare(source: Path) -> None:
     _run(source, "autoconf", "-f")
     _run(source, "autoheader")
     configure = ["./configure", "--enable-win64", "--disable-tests"]
-    configure += [f"--without-{name}" for name in WITHOUT]
+    configure += [f"--without-{name}" for name in WITHOUT.split()]
     # It ends with an error of makedep, once include/config.h is there; that is all we need.
     _run(source, *configure, may_fail=True)
     if not (source / "include" / "config.h").stat().st_size:

@@ -134,6 +134,12 @@ int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out)
     return 0;
 }
 
+uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
+{
+    (void)io;
+    return (uintptr_t)sock;
+}
+
 int io_wait_starved(io_t *io, io_sock_t listener, uint32_t timeout_ms)
 {
     HANDLE handles[2];

@@ -1,0 +1,162 @@
+"""Every task of a developer: nox -l lists them, nox -s NAME runs one."""
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tools import cache, debian, programs, tree
+from tools.missing import Missing, left_out
+from tools.windows import toolchain
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["lint", "tests", "ctests", "sanitize", "windows"]
+nox.options.default_venv_backend = "venv"
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
+SANITIZERS = "address undefined"
+ON_LINUX = sys.platform == "linux"
+LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian 12"
+GROUPS = nox.project.dependency_groups
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+if HERE not in PYTHONS:
+    PYTHONS.append(HERE)
+
+
+def activate_pyenv() -> None:
+    """Has pyenv, where it is used, offer the newest of each Python: it hides all but one."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    names = sorted(path.name for path in versions.glob("3.*"))
+    newest = {name.rpartition(".")[0]: name for name in names}
+    offered = os.environ.get("PYENV_VERSION", "").split(":")
+    chosen = [*filter(None, offered), *(newest[name] for name in PYTHONS if name in newest)]
+    if chosen:
+        os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys(chosen))
+
+
+activate_pyenv()
+if "NOX_ENVDIR" not in os.environ:
+    nox.options.envdir = str(cache.folder("nox"))
+
+
+def skip(session: nox.Session, reason: object) -> None:
+    """Leaves the session out, in words that the summary of tools/check.py shows."""
+    left_out(reason)
+    session.skip(str(reason))
+
+
+def need(session: nox.Session, what: str, *packages: str) -> None:
+    """Has Debian's PACKAGES installed, or leaves the session out."""
+    try:
+        debian.install(what, *packages)
+    except Missing as reason:
+        skip(session, reason)
+
+
+def need_compiler(session: nox.Session) -> None:
+    """A C compiler; and Python.h, which Debian has in a package of its own."""
+    if ON_LINUX and not shutil.which(programs.LINUX.compiler):
+        need(session, "everything in C", "gcc", "libc6-dev")
+    if ON_LINUX and not Path(sysconfig.get_path("include"), "Python.h").exists():
+        need(session, "building the extension", f"libpython3.{sys.version_info.minor}-dev")
+
+
+def run_pytest(session: nox.Session, **environment: str) -> None:
+    """Runs the Python tests on the installed package, not on the sources in the tree."""
+    folder = session.create_tmp()
+    tests = Path("tests", "python").absolute()
+    configuration = Path("pyproject.toml").absolute()
+    settings = ("-c", str(configuration), "--rootdir", folder, "-p", "no:cacheprovider")
+    session.chdir(folder)
+    session.run("python", "-m", "pytest", *settings, *session.posargs, str(tests), env=environment)
+
+
+def install_package(session: nox.Session, *options: str, **environment: str) -> None:
+    """Installs the package, built from a copy of the tree."""
+    need_compiler(session)
+    with cache.scratch("source") as folder:
+        source = tree.copy_to(folder / "source")
+        session.install(*options, f"{source}[cli]", env=environment)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """pytest, on each Python that is there."""
+    install_package(session, *GROUPS(PYPROJECT, "test"))
+    run_pytest(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, formats, warnings, workflows."""
+    install_package(session, *GROUPS(PYPROJECT, "lint"), *GROUPS(PYPROJECT, "test"))
+    session.run("python", "-m", "tools.lint")
+
+
+@nox.session(name="format")
+def format_sources(session: nox.Session) -> None:
+    """Brings the sources into the format that lint wants."""
+    session.install(*(tool for tool in GROUPS(PYPROJECT, "lint") if re.match("ruff|clang-f", tool)))
+    session.env["RUFF_CACHE_DIR"] = str(cache.folder("ruff"))
+    session.run("ruff", "check", "--fix-only", "--quiet", ".")
+    session.run("ruff", "format", ".")
+    session.run("clang-format", "-i", *map(str, tree.c_and_headers()))
+
+
+@nox.session(venv_backend="none")
+def ctests(session: nox.Session) -> None:
+    """The C suites, on this system's backend."""
+    if not ON_LINUX:
+        skip(session, f"C suites here: {LINUX_ONLY}")
+    need_compiler(session)
+    session.run(sys.executable, "-m", "tools.suites")
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """C suites and pytest under ASan and UBSan, C suites under TSan."""
+    if not ON_LINUX:
+        skip(session, f"sanitizers: {LINUX_ONLY}")
+    need_compiler(session)
+    session.run(sys.executable, "-m", "tools.suites", "address,undefined", "thread", external=True)
+    install_package(session, *GROUPS(PYPROJECT, "test"), IOCPREUSE_SANITIZE=SANITIZERS)
+    compiler = programs.LINUX.compiler
+    runtime = session.run(compiler, "-print-file-name=libasan.so", external=True, silent=True)
+    run_pytest(
+        session,
+        LD_PRELOAD=re.split(r"\s", str(runtime))[0],
+        PYTHONMALLOC="malloc",
+        ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",
+        UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+    )
+
+
+@nox.session(venv_backend="none")
+def windows(session: nox.Session) -> None:
+    """Compile checks, C suites and pytest for Windows, under Wine."""
+    if not ON_LINUX:
+        skip(session, f"Windows under Wine: {LINUX_ONLY}")
+    needs = {
+        ("compile",): (toolchain.mingw, toolchain.msvc),
+        ("suite", *session.posargs): (toolchain.mingw, toolchain.wine),
+    }
+    missing = []
+    for command, packages in needs.items():
+        try:
+            for package in packages:
+                package()
+        except Missing as reason:
+            left_out(reason)
+            missing.append(str(reason))
+        else:
+            session.run(sys.executable, "-m", "tools.windows", *command)
+    if len(missing) == len(needs):
+        session.skip(missing[-1])

@@ -1,0 +1,248 @@
+/* Sends: gathered, blocked, partial, and into the void. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+
+#define BULK (8u * 1024 * 1024)
+
+/* A client that reads LEN bytes and checks them; on a thread of its own. */
+typedef struct {
+    test_t *t;
+    peer_t peer;
+    uint32_t len;
+    uint32_t piece;
+    uint32_t seed;
+} reader_t;
+
+static void reader_run(void *arg)
+{
+    reader_t *reader = arg;
+    static const uint32_t most = 65536;
+    uint8_t *buf = malloc(most);
+    uint32_t got = 0;
+    while (buf != NULL && got < reader->len) {
+        uint32_t want = got < most ? reader->piece : most; /* slow at first */
+        long count = peer_recv(reader->peer, buf, want);
+        EXPECT(reader->t, count > 0);
+        if (count <= 0) {
+            break;
+        }
+        EXPECT(reader->t, pattern_holds(buf, (uint32_t)count, reader->seed, got));
+        got += (uint32_t)count;
+    }
+    EXPECT(reader->t, got == reader->len);
+    free(buf);
+}
+
+/* Sends without a reader until the stack takes no more: a send is outstanding then. Returns
+ * how much of DATA has been taken. */
+static uint32_t block(rig_t *rig, conn_t *conn, const uint8_t *data, uint32_t len)
+{
+    uint32_t sent = 0;
+    while (sent < len) {
+        REQUIRE(rig->t, rig_send(rig, &conn->send, conn->sock, data + sent, len - sent) == 0);
+        if (rig_pump(rig, QUIET_MS) == 0) {
+            break;
+        }
+        REQUIRE(rig->t, call_good(&conn->send));
+        sent += conn->send.bytes;
+    }
+    REQUIRE(rig->t, conn->send.outstanding); /* else BULK is too small for this machine */
+    return sent;
+}
+
+static void send_small(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    char got[5];
+    for (int i = 0; i < 5; i++) {
+        rig_send_all(&rig, &conn, "hello", 5);
+        REQUIRE(t, peer_recv_all(conn.peer, got, 5) && memcmp(got, "hello", 5) == 0);
+    }
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+static void send_gathers_the_most_buffers(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    static uint8_t data[IO_SEND_BUFS_MAX * 20];
+    uint8_t got[sizeof data];
+    io_buf_t bufs[IO_SEND_BUFS_MAX];
+    pattern_fill(data, sizeof data, 3, 0);
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < IO_SEND_BUFS_MAX; i++) {
+        bufs[i] = io_buf(data + total, i % 20 + 1);
+        total += i % 20 + 1;
+    }
+    REQUIRE(t, rig_send_bufs(&rig, &conn.send, conn.sock, bufs, IO_SEND_BUFS_MAX) == 0);
+    memset(bufs, 0xAA, sizeof bufs); /* the array is ours again, the bytes are not */
+    rig_await(&rig, &conn.send);
+    REQUIRE(t, call_good(&conn.send) && conn.send.bytes <= total);
+    if (conn.send.bytes < total) {
+        rig_send_all(&rig, &conn, data + conn.send.bytes, total - conn.send.bytes);
+    }
+    REQUIRE(t, peer_recv_all(conn.peer, got, total));
+    REQUIRE(t, pattern_holds(got, total, 3, 0));
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+static void send_much_to_a_slow_reader(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    pattern_fill(data, BULK, 4, 0);
+    uint32_t sent = block(&rig, &conn, data, BULK);
+    reader_t reader = {t, conn.peer, BULK, 100, 4};
+    thread_t *thread = thread_start(reader_run, &reader);
+    rig_await(&rig, &conn.send);
+    REQUIRE(t, call_good(&conn.send) && conn.send.bytes <= BULK - sent);
+    sent += conn.send.bytes;
+    if (sent < BULK) {
+        rig_send_all(&rig, &conn, data + sent, BULK - sent);
+    }
+    thread_join(thread);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+    free(data);
+}
+
+static void send_gathered_and_partial(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    pattern_fill(data, BULK, 5, 0);
+    reader_t reader = {t, conn.peer, BULK, 1000, 5};
+    thread_t *thread = thread_start(reader_run, &reader);
+    for (uint32_t sent = 0; sent < BULK;) {
+        io_buf_t bufs[8];
+        uint32_t count = 0;
+        for (uint32_t at = sent; at < BULK && count < 8; at += 100000) {
+            bufs[count++] = io_buf(data + at, BULK - at < 100000 ? BULK - at : 100000);
+        }
+        REQUIRE(t, rig_send_bufs(&rig, &conn.send, conn.sock, bufs, count) == 0);
+        rig_await(&rig, &conn.send);
+        REQUIRE(t, call_good(&conn.send));
+        sent += conn.send.bytes;
+    }
+    thread_join(thread);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+    free(data);
+}
+
+static void send_blocked_lets_receives_through(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    pattern_fill(data, BULK, 6, 0);
+    (void)block(&rig, &conn, data, BULK);
+    char buf[16];
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(t, peer_send(conn.peer, "hello", 5));
+        rig_recv_all(&rig, &conn, buf, 5);
+        REQUIRE(t, memcmp(buf, "hello", 5) == 0);
+    }
+    REQUIRE(t, conn.send.outstanding);
+    peer_reset(&conn.peer);
+    rig_await(&rig, &conn.send);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+    free(data);
+}
+
+static void send_blocked_ends_when_the_peer_resets(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    memset(data, 'x', BULK);
+    (void)block(&rig, &conn, data, BULK);
+    peer_reset(&conn.peer);
+    rig_await(&rig, &conn.send);
+    if (call_good(&conn.send)) { /* "worth trying again": it tells now */
+        REQUIRE(t, conn.send.bytes == 0);
+        if (rig_send(&rig, &conn.send, conn.sock, data, BULK) == 0) {
+            rig_await(&rig, &conn.send);
+        }
+    }
+    REQUIRE(t, !call_good(&conn.send));
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+    free(data);
+}
+
+static void send_to_a_peer_that_closed_fails_at_last(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    peer_close(&conn.peer);
+    uint64_t end_ms = peer_now_ms() + DEADLINE_MS;
+    do {
+        REQUIRE(t, peer_now_ms() < end_ms);
+        if (rig_send(&rig, &conn.send, conn.sock, "x", 1) == 0) {
+            rig_await(&rig, &conn.send);
+        }
+    } while (call_good(&conn.send));
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+static void send_after_our_own_fin_fails(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    REQUIRE(t, io_shutdown(rig.io, conn.sock) == 0);
+    if (rig_send(&rig, &conn.send, conn.sock, "x", 1) == 0) {
+        rig_await(&rig, &conn.send);
+    }
+    REQUIRE(t, !call_good(&conn.send));
+    char buf[16]; /* and that says nothing of the other direction */
+    REQUIRE(t, peer_send(conn.peer, "hello", 5));
+    rig_recv_all(&rig, &conn, buf, 5);
+    peer_shutdown(conn.peer);
+    REQUIRE(t, rig_recv(&rig, &conn.recv, conn.sock, buf, sizeof buf) == 0);
+    rig_await(&rig, &conn.recv);
+    REQUIRE(t, call_good(&conn.recv) && conn.recv.bytes == 0);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+const test_entry_t tests_send[] = {
+    {"send_small", send_small},
+    {"send_gathers_the_most_buffers", send_gathers_the_most_buffers},
+    {"send_much_to_a_slow_reader", send_much_to_a_slow_reader},
+    {"send_gathered_and_partial", send_gathered_and_partial},
+    {"send_blocked_lets_receives_through", send_blocked_lets_receives_through},
+    {"send_blocked_ends_when_the_peer_resets", send_blocked_ends_when_the_peer_resets},
+    {"send_to_a_peer_that_closed_fails_at_last", send_to_a_peer_that_closed_fails_at_last},
+    {"send_after_our_own_fin_fails", send_after_our_own_fin_fails},
+    {NULL, NULL},
+};

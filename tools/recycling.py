@@ -1,0 +1,43 @@
+"""Proves that sockets are recycled, with the demo's own figures: python -m tools.recycling
+
+Run it elsewhere than in the tree (PYTHONSAFEPATH, or another folder), so that the demo is
+the installed package's."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+DEMO = ("-m", "iocpreuse", "demo", "--json", "--clients", "50", "--connections", "2000")
+# So many connections have to be served for each socket that was made.
+SERVED_PER_SOCKET_MIN = 10
+
+
+def faults(output: str) -> list[str]:
+    """What is wrong with the figures that the demo printed as its last line."""
+    try:
+        figures: dict[str, Any] = json.loads(output.strip().rpartition("\n")[2])
+    except ValueError:
+        return ["the demo ended without its figures"]
+    found = []
+    if figures["recycling"] != "verified":
+        found.append(f"recycling is {figures['recycling']}, not verified")
+    served, created = figures["connections_served"], figures["sockets_created"]
+    print(f"{served} connections served by {created} sockets", flush=True)
+    if served < created * SERVED_PER_SOCKET_MIN:
+        found.append(f"{created} sockets for {served} connections are too many")
+    return found + list(figures["failures"])
+
+
+def main() -> int:
+    ran = subprocess.run([sys.executable, *DEMO], stdout=subprocess.PIPE, text=True, check=False)
+    found = faults(ran.stdout)
+    if found:
+        print(ran.stdout)
+    for fault in found:
+        print(fault)
+    return 1 if found or ran.returncode != 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
