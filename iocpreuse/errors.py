@@ -18,8 +18,4 @@ class StaleSession(SessionClosed):
 
 
 class WriteOverflow(IocpReuseError, BlockingIOError):
-    """A send took the queue beyond write_limit: the client does not read. Its session is aborted."""
-
-
-class WriteOverflow(IocpReuseError, BlockingIOError):
     """More than `write_limit` bytes would be queued; the session has been aborted."""

@@ -1,4 +1,4 @@
-"""The C suites as programs: one for each tests/c/test_*.c, and one for tests/io_contract."""
+"""The C suites as programs: each tests/c/test_*.c, tests/io_contract, and tests/engine."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ from pathlib import Path
 from tools import tree
 
 CONTRACT = "io_contract"
+ENGINE = "engine"
 LIMIT_S = 300.0
 WARNINGS = ("-Wall", "-Wextra")
 
@@ -73,6 +74,9 @@ def sources(target: Target) -> dict[str, list[Path]]:
     contract = tree.c_files(tree.TESTS / CONTRACT)
     if contract:
         programs[CONTRACT] = [*contract, *io]
+    stress = tree.c_files(tree.TESTS / ENGINE)
+    if stress:
+        programs[ENGINE] = [*stress, tree.TESTS / CONTRACT / "peer.c", *engine, *io]
     return programs
 
 

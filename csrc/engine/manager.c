@@ -102,10 +102,14 @@ static void retire_slots(engine_t *engine)
         slot_t *slot = table_at(&engine->table, i);
         mutex_lock(&slot->lock);
         slot_set_state(slot, SLOT_RETIRED);
-        if (slot->sock != IO_SOCK_NONE) {
+        bool spare = slot->sock != IO_SOCK_NONE;
+        if (spare) {
             io_sock_close(engine->io, &slot->sock, false);
         }
         mutex_unlock(&slot->lock);
+        if (spare) {
+            recycle_count(engine, CAUSE_STOPPING);
+        }
     }
 }
 

@@ -83,17 +83,22 @@ def test_never_overlap_and_disconnect_is_once_and_last(serve, workers):
 
 
 def test_a_blocking_callback_does_not_hold_up_others(serve):
+    blocks = threading.Event()
     go_on = threading.Event()
 
     class Blocks(Recorder):
         def on_data(self, session, data):
             if data == b"block":
+                blocks.set()
                 assert go_on.wait(30)
             session.send(data)
 
     server = serve(Blocks, workers=2)
     with Client(server.address) as blocked, Client(server.address) as other:
+        server.next_session()
+        server.next_session()
         blocked.sendall(b"block")
+        assert blocks.wait(30)
         for _ in range(20):
             assert other.ask(b"quick") == b"quick"
         go_on.set()

@@ -60,6 +60,7 @@ def test_is_read_only(serve):
         stats.replaced_by_cause["x"] = 1
     assert set(dataclasses.asdict(dataclasses.replace(stats, replaced_by_cause={}))) == {
         *("connections_active", "connections_total", "accepts_pending", "accept_errors"),
+        *("accept_pool_grown", "accept_pool_shrunk"),
         *("sockets_created", "sockets_recycled", "sockets_replaced", "sockets_cooling"),
         *("replaced_by_cause", "bytes_received", "bytes_sent", "send_queue_bytes"),
         *("completions", "batches", "callback_errors", "stale_sends_blocked"),
@@ -72,7 +73,7 @@ def test_accept_pool_is_kept_full(serve, stack):
     for _ in range(20):
         stack.enter_context(Client(server.address))
         server.next_session()
-    wait_until(lambda: server.stats().accepts_pending == 5)
+    wait_until(lambda: server.stats().accepts_pending >= 5)
     assert server.stats().connections_active == 20
 
 

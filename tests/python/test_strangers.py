@@ -20,8 +20,8 @@ def test_idle_connections(serve, stack):
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
     for _ in range(count):
         clients.append(stack.enter_context(Client(server.address)))
-    wait_until(lambda: server.stats().connections_active == count)
-    assert len(server.sessions) == count
+    wait_until(lambda: len(server.sessions) == count)
+    assert server.stats().connections_active == count
     for number, client in enumerate(clients):
         client.sendall(b"%05d" % number)
     for number, client in enumerate(clients):
@@ -69,7 +69,7 @@ def test_clients_that_reset_before_they_are_accepted(serve):
         assert client.ask(b"x") == b"x"
     wait_until(lambda: server.stats().connections_active == 0)
     assert server.opened.qsize() == server.ended.qsize()
-    wait_until(lambda: server.stats().accepts_pending == 1)
+    wait_until(lambda: server.stats().accepts_pending >= 1)
 
 
 def test_clients_that_do_not_read(serve, stack):

@@ -200,6 +200,9 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
 {
     (void)io;
+    if (*inout == IO_SOCK_NONE) {
+        return;
+    }
     if (reset) {
         /* Only ever on the way to closesocket: on a recycled socket it would poison the next
          * client's connection. */

@@ -166,7 +166,7 @@ struct io {
     uint32_t ready[SIM_OPS_MAX];   /* records, in the order of their completion */
     uint32_t accepts[SIM_OPS_MAX]; /* records that wait for a client */
     uint32_t backlog[SIM_CONNS_MAX];
-    io_sock_t work[SIM_SOCKS_MAX]; /* sockets that the kernel must look at */
+    io_sock_t work[2 * SIM_SOCKS_MAX]; /* sockets that the kernel must look at; some closed since */
     sim_timer_t timers[SIM_TIMERS_MAX];
     sim_sock_t socks[SIM_SOCKS_MAX];
     sim_conn_t conns[SIM_CONNS_MAX];

@@ -1,0 +1,144 @@
+/* sim.c: what the test asks of the model as a whole: its settings, trace and figures. */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "model.h"
+
+void sim_configure(io_t *io, const sim_config_t *config, const sim_hooks_t *hooks)
+{
+    io->config = *config;
+    io->hooks = *hooks;
+    io->rng.state = config->seed;
+}
+
+void sim_fail(io_t *io, const char *format, ...)
+{
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (io->hooks.fail != NULL) {
+        io->hooks.fail(io->hooks.context, what);
+    }
+    (void)fprintf(stderr, "sim: %s\n", what);
+    abort();
+}
+
+void sim_trace(io_t *io, const char *what, uint64_t a, uint64_t b)
+{
+    io->trace = rng_mix(io->trace + a * 0x9E3779B97F4A7C15u + b + (uint8_t)what[0]);
+    if (io->trace_file != NULL) {
+        (void)fprintf(io->trace_file, "%12.6f  %-18s %10" PRIx64 " %10" PRIx64 "\n",
+                      (double)io->now_ns / 1e9, what, a, b);
+    }
+}
+
+uint64_t sim_trace_hash(const io_t *io)
+{
+    return io->trace;
+}
+
+void sim_trace_to(io_t *io, FILE *file)
+{
+    io->trace_file = file;
+}
+
+void sim_advance(io_t *io, uint64_t to_ns)
+{
+    if (to_ns > io->now_ns) {
+        io->now_ns = to_ns;
+    }
+}
+
+uint64_t sim_next_timer_ns(const io_t *io)
+{
+    return io->timers_next_ns;
+}
+
+uint64_t sim_number_of(const io_addr_t *peer)
+{
+    return (uint64_t)peer->ip[1] << 32 | (uint64_t)peer->ip[2] << 24 |
+           (uint64_t)peer->ip[3] << 16 | peer->port;
+}
+
+bool sim_is_outstanding(const io_t *io, const io_op_t *op)
+{
+    /* What stands in OP is not trusted: it may have been wiped, or copied from another. */
+    return op->record != 0 && op->record <= io->ops_top && io->ops[op->record - 1].op == op;
+}
+
+bool sim_is_ending(const io_t *io, const io_op_t *op)
+{
+    const sim_op_t *record = &io->ops[op->record - 1];
+    return record->cancelled || record->ready;
+}
+
+bool sim_is_open(const io_t *io, io_sock_t sock)
+{
+    return sim_sock_find((io_t *)(uintptr_t)io, sock) != NULL;
+}
+
+uint32_t sim_open_socks(const io_t *io)
+{
+    return io->socks_open;
+}
+
+uint32_t sim_outstanding(const io_t *io)
+{
+    return io->ops_out;
+}
+
+uint32_t sim_accepts(const io_t *io)
+{
+    return io->accepts_count;
+}
+
+uint64_t sim_last_accept_ns(const io_t *io)
+{
+    return io->last_accept_ns;
+}
+
+uint64_t sim_last_trouble_ns(const io_t *io)
+{
+    return io->last_trouble_ns;
+}
+
+uint64_t sim_oldest_waiting_ns(const io_t *io)
+{
+    return io->backlog_count == 0 ? UINT64_MAX : io->conns[io->backlog[0]].since_ns;
+}
+
+uint64_t sim_socks_made(const io_t *io)
+{
+    return io->socks_made;
+}
+
+uint64_t sim_submits(const io_t *io)
+{
+    return io->submits;
+}
+
+void sim_bytes(const io_t *io, uint64_t *received, uint64_t *sent)
+{
+    *received = io->bytes_received;
+    *sent = io->bytes_sent;
+}
+
+uint32_t sim_conn_of(io_t *io, io_sock_t sock)
+{
+    return sim_sock_at(io, sock)->conn;
+}
+
+uint64_t sim_conn_reported(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].reported;
+}
+
+bool sim_conn_has_fin(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].client_fin || io->conns[conn].death != 0;
+}

@@ -1,0 +1,336 @@
+/* sock.c: the seam's calls on a socket, and the rules for them. */
+#include "model.h"
+
+#include <string.h>
+
+#include "stream.h"
+
+#define CANARY 0xA5
+
+/* Makes one for a socket of the seam that is connected, or ends the run. */
+static sim_sock_t *sock__connected(io_t *io, io_sock_t handle, const char *call)
+{
+    sim_sock_t *sock = sim_sock_at(io, handle);
+    if (sock->state == SOCK_ACCEPTED) {
+        sim_fail(io, "%s on a socket before io_accept_finish", call);
+    }
+    if (sock->state != SOCK_CONNECTED) {
+        sim_fail(io, "%s on a socket in state %d", call, (int)sock->state);
+    }
+    return sock;
+}
+
+/* What the model's first look may come to at once, or later. */
+static void sock__submitted(io_t *io, io_sock_t handle)
+{
+    sim_look_at(io, handle);
+    if (!rng_chance(&io->rng, io->config.odds_lazy)) {
+        sim_kernel_look(io, handle);
+    }
+}
+
+int io_listen(io_t *io, const io_addr_t *addr, const io_listen_options_t *options, io_sock_t *out)
+{
+    (void)addr;
+    (void)options;
+    io->listener = sim_sock_make(io, SOCK_LISTENING);
+    *out = io->listener;
+    return 0;
+}
+
+int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *options, io_sock_t *out)
+{
+    (void)handle; /* no socket is made outside of the model */
+    return io_listen(io, NULL, options, out);
+}
+
+int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out)
+{
+    (void)sim_sock_at(io, sock);
+    *out = (io_addr_t){.version = 4, .port = 1, .ip = {127, 0, 0, 1}};
+    return 0;
+}
+
+uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
+{
+    (void)sim_sock_at(io, sock);
+    return sock;
+}
+
+/* AcceptEx takes a socket that is new, or free again; of those, it may refuse the latter. */
+static bool sock__may_accept(io_t *io, io_sock_t handle)
+{
+    const sim_sock_t *sock = sim_sock_at(io, handle);
+    if (sock->life != SIM_INDEX_NONE) {
+        sim_fail(io, "an accept on a socket that is in one already");
+    }
+    if (sock->state == SOCK_CONNECTED || sock->state == SOCK_ACCEPTED) {
+        sim_fail(io, "an accept on a connected socket");
+    }
+    if (sock->state == SOCK_REUSABLE && rng_chance(&io->rng, io->config.odds_refused)) {
+        sim_count_fault(io, SIM_FAULT_accept_refused);
+        return false;
+    }
+    return sock->state == SOCK_CREATED || sock->state == SOCK_REUSABLE;
+}
+
+int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_accept_buf_t *buf)
+{
+    int error;
+    if (listener != io->listener) {
+        sim_fail(io, "an accept on what is not the listener");
+    }
+    io->last_accept_ns = io->now_ns;
+    bool fails = sim_fault_submit(io, SIM_ACCEPT, &error);
+    /* It may fail before its socket is made, or after. */
+    if (*inout == IO_SOCK_NONE && !io->config.sock_late &&
+        (!fails || rng_chance(&io->rng, 32768))) {
+        *inout = sim_sock_make(io, SOCK_CREATED);
+        if (*inout == IO_SOCK_NONE) {
+            return sim_submit_failed(op, SIM_WSAEMFILE);
+        }
+    }
+    if (fails) {
+        io->last_trouble_ns = io->now_ns;
+        return sim_submit_failed(op, error);
+    }
+    if (*inout != IO_SOCK_NONE && !sock__may_accept(io, *inout)) {
+        io->last_trouble_ns = io->now_ns;
+        return sim_submit_failed(op, SIM_WSAEINVAL);
+    }
+    sim_op_t *record = sim_op_begin(io, op, SIM_ACCEPT, *inout);
+    if (record == NULL) {
+        return sim_submit_failed(op, SIM_WSAENOBUFS);
+    }
+    if (*inout != IO_SOCK_NONE) {
+        sim_sock_at(io, *inout)->state = SOCK_ACCEPT_POSTED;
+        sim_sock_at(io, *inout)->life = sim_op_index(io, record);
+    }
+    record->inout = inout;
+    record->accept_buf = buf;
+    io->accepts[io->accepts_count++] = sim_op_index(io, record);
+    io->fd_enabled = true;
+    sim_trace(io, "accept", *inout, io->accepts_count);
+    sim_look_at_listener(io);
+    return 0;
+}
+
+int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t handle, const io_accept_buf_t *buf,
+                     const io_sock_options_t *options, io_addr_t *peer, io_addr_t *local)
+{
+    sim_sock_t *sock = sim_sock_at(io, handle);
+    int error;
+    (void)options;
+    if (listener != io->listener || sock->state != SOCK_ACCEPTED) {
+        sim_fail(io, "io_accept_finish on a socket in state %d", (int)sock->state);
+    }
+    sim_conn_t *conn = &io->conns[sock->conn];
+    if (buf->peer != conn->number) {
+        sim_fail(io, "io_accept_finish with another client's address");
+    }
+    if (sim_fault_setup(io, &error)) {
+        sim_count_fault(io, SIM_FAULT_finish_fails);
+        io->last_trouble_ns = io->now_ns;
+        sock->state = SOCK_DEAD;
+        return (int)(int32_t)ntstatus_from_wsa(error);
+    }
+    uint64_t number = conn->number;
+    *peer = (io_addr_t){.version = 4,
+                        .port = (uint16_t)number,
+                        .ip = {10, (uint8_t)(number >> 32), (uint8_t)(number >> 24),
+                               (uint8_t)(number >> 16)}};
+    *local = (io_addr_t){.version = 4, .port = 1, .ip = {127, 0, 0, 1}};
+    sock->state = SOCK_CONNECTED;
+    return 0;
+}
+
+int io_recv(io_t *io, io_op_t *op, io_sock_t handle, void *buf, uint32_t len)
+{
+    sim_sock_t *sock = sock__connected(io, handle, "a receive");
+    int error;
+    if (sock->recv != SIM_INDEX_NONE) {
+        sim_fail(io, "a second receive on a socket");
+    }
+    if (sim_fault_submit(io, SIM_RECV, &error)) {
+        return sim_submit_failed(op, error);
+    }
+    sim_op_t *record = sim_op_begin(io, op, SIM_RECV, handle);
+    if (record == NULL) {
+        return sim_submit_failed(op, SIM_WSAENOBUFS);
+    }
+    record->data = buf;
+    record->len = len;
+    if (len > 0) {
+        memset(buf, CANARY, len);
+    }
+    record->sum = stream_sum(0, record->data, len);
+    sock->recv = sim_op_index(io, record);
+    sock__submitted(io, handle);
+    return 0;
+}
+
+int io_send(io_t *io, io_op_t *op, io_sock_t handle, const io_buf_t *bufs, uint32_t count)
+{
+    sim_sock_t *sock = sock__connected(io, handle, "a send");
+    int error;
+    uint32_t len = 0;
+    if (sock->send != SIM_INDEX_NONE) {
+        sim_fail(io, "a second send on a socket");
+    }
+    if (sock->fin_sent) {
+        sim_fail(io, "a send after io_shutdown");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        len += bufs[i].len;
+    }
+    if (count > IO_SEND_BUFS_MAX || len == 0) {
+        sim_fail(io, "a send of %u buffers and %u bytes", count, len);
+    }
+    if (sim_fault_submit(io, SIM_SEND, &error)) {
+        return sim_submit_failed(op, error);
+    }
+    sim_op_t *record = sim_op_begin(io, op, SIM_SEND, handle);
+    if (record == NULL) {
+        return sim_submit_failed(op, SIM_WSAENOBUFS);
+    }
+    record->len = len;
+    record->bufs_count = count;
+    memcpy(record->bufs, bufs, count * sizeof *bufs);
+    for (uint32_t i = 0; i < count; i++) {
+        record->sum = stream_sum(record->sum, bufs[i].data, bufs[i].len);
+    }
+    sock->send = sim_op_index(io, record);
+    sock__submitted(io, handle);
+    return 0;
+}
+
+int io_shutdown(io_t *io, io_sock_t handle)
+{
+    sim_sock_t *sock = sock__connected(io, handle, "io_shutdown");
+    int error;
+    if (sock->fin_sent) {
+        sim_fail(io, "io_shutdown twice");
+    }
+    if (sock->send != SIM_INDEX_NONE) {
+        sim_fail(io, "io_shutdown in the middle of a send");
+    }
+    if (io->conns[sock->conn].death != 0) {
+        return (int)(int32_t)ntstatus_from_wsa(SIM_WSAENOTCONN);
+    }
+    if (sim_fault_setup(io, &error)) {
+        sim_count_fault(io, SIM_FAULT_shutdown_fails);
+        return (int)(int32_t)ntstatus_from_wsa(error);
+    }
+    sock->fin_sent = true;
+    sock->time_wait = !io->conns[sock->conn].client_fin;
+    sim_conn_fin(io, sock->conn);
+    sim_trace(io, "shutdown", handle, 0);
+    return 0;
+}
+
+/* How long a DisconnectEx takes. */
+static uint64_t sock__parting_ns(io_t *io, const sim_sock_t *sock)
+{
+    if (sock->time_wait && io->conns[sock->conn].death == 0) {
+        sim_count_fault(io, SIM_FAULT_disconnect_time_wait);
+        return rng_between(&io->rng, 20, 300) * NS_PER_S;
+    }
+    if (rng_chance(&io->rng, io->config.odds_slow)) {
+        sim_count_fault(io, SIM_FAULT_disconnect_slow);
+        return rng_between(&io->rng, 20, 4000) * NS_PER_MS;
+    }
+    return rng_below(&io->rng, 4) == 0 ? rng_below(&io->rng, NS_PER_MS) : 0;
+}
+
+/* A receive that is still pending stays so, as on Windows: DisconnectEx does not end it, and it
+ * may take what the next client sends. */
+int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
+{
+    sim_sock_t *sock = sim_sock_at(io, *inout);
+    int error;
+    if (sock->state == SOCK_CREATED || sock->state == SOCK_REUSABLE) {
+        sim_fail(io, "io_disconnect on a socket that is not connected");
+    }
+    (void)sock__connected(io, *inout, "io_disconnect");
+    if (sim_fault_submit(io, SIM_DISCONNECT, &error)) {
+        sock->state = SOCK_DEAD;
+        return sim_submit_failed(op, error);
+    }
+    sim_op_t *record = sim_op_begin(io, op, SIM_DISCONNECT, *inout);
+    if (record == NULL) {
+        sock->state = SOCK_DEAD;
+        return sim_submit_failed(op, SIM_WSAENOBUFS);
+    }
+    sock->state = SOCK_DISCONNECTING;
+    sock->time_wait |= !io->conns[sock->conn].client_fin;
+    sock->life = sim_op_index(io, record);
+    record->inout = inout;
+    record->due_ns = io->now_ns + sock__parting_ns(io, sock);
+    record->held = record->due_ns > io->now_ns;
+    if (record->held) {
+        sim_timer_add(io, record->due_ns, TIMER_SOCK, *inout, 0);
+    }
+    sim_conn_fin(io, sock->conn);
+    sim_trace(io, "disconnect", *inout, record->due_ns);
+    sock__submitted(io, *inout);
+    return 0;
+}
+
+void io_cancel(io_t *io, io_sock_t handle, io_op_t *op)
+{
+    if (!sim_is_outstanding(io, op)) {
+        return; /* it was dequeued, and its worker is not there yet */
+    }
+    const sim_sock_t *sock = sim_sock_at(io, handle);
+    sim_op_t *record = &io->ops[op->record - 1];
+    bool listens = record->kind == SIM_ACCEPT;
+    if (listens != (sock->state == SOCK_LISTENING) || (!listens && record->sock != handle)) {
+        sim_fail(io, "io_cancel with another socket than the operation's");
+    }
+    if (record->ready || record->cancelled) {
+        return;
+    }
+    record->cancelled = true;
+    record->held = false;
+    sim_trace(io, "cancel", record->kind, handle);
+    if (rng_chance(&io->rng, 16384)) {
+        sim_count_fault(io, SIM_FAULT_cancel_late);
+        sim_hold(io, record, 40 * NS_PER_MS);
+    }
+    if (listens) {
+        sim_look_at_listener(io);
+    } else {
+        sim_look_at(io, handle);
+    }
+}
+
+void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
+{
+    sim_sock_t *sock = sim_sock_at(io, *inout);
+    if (sock->recv != SIM_INDEX_NONE || sock->send != SIM_INDEX_NONE ||
+        sock->life != SIM_INDEX_NONE) {
+        sim_fail(io, "a socket is closed with an operation outstanding");
+    }
+    if (sock->state == SOCK_LISTENING) {
+        if (io->accepts_count != 0) {
+            sim_fail(io, "the listener is closed with %u accepts outstanding", io->accepts_count);
+        }
+        while (io->backlog_count > 0) {
+            uint32_t waiting = io->backlog[--io->backlog_count];
+            sim_conn_kill(io, waiting, NT_CONNECTION_RESET);
+            sim_conn_part(io, waiting);
+        }
+        io->listener = IO_SOCK_NONE;
+    } else if (sock->conn != SIM_INDEX_NONE) {
+        const sim_conn_t *conn = &io->conns[sock->conn];
+        /* What is unread when a socket is closed makes its FIN an RST. */
+        if (reset || conn->received < conn->written) {
+            sim_conn_kill(io, sock->conn, NT_CONNECTION_RESET);
+        }
+        sim_conn_fin(io, sock->conn);
+        sim_conn_part(io, sock->conn);
+    }
+    sim_trace(io, "close", *inout, reset);
+    sim_sock_free(io, *inout);
+    *inout = IO_SOCK_NONE;
+}

@@ -1,0 +1,176 @@
+#include "application.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the application keeps with a client. */
+typedef struct {
+    token_t token;
+    atomic_u32_t busy; /* a worker is in one of its events */
+} client_t;
+
+static void fatal(const char *what)
+{
+    printf("not ok %s\n", what);
+    exit(1);
+}
+
+static call_t say(application_t *app, token_t token, uint64_t number, batch_t *batch)
+{
+    say_t words = {token, number};
+    sendq_t chain;
+    sendq_init(&chain);
+    sendq_push(&chain, sendbuf_copy(&words, sizeof words));
+    call_t result = engine_send(app->engine, token, &chain, batch);
+    sendq_t none;
+    sendq_init(&none);
+    sendq_clear(&chain, &none);
+    return result;
+}
+
+static void remember_for_later(application_t *app, token_t token)
+{
+    uint64_t at = atomic_u64_add(&app->late_next, 1) % LATE_RING;
+    atomic_u64_store(&app->late_ring[at], token);
+}
+
+static void on_open(application_t *app, event_t *event, batch_t *batch)
+{
+    client_t *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        fatal("memory");
+    }
+    client->token = event->token;
+    *event->user = client;
+    atomic_u64_add(&app->opened, 1);
+    (void)say(app, event->token, GREETING, batch);
+}
+
+static void on_data(application_t *app, event_t *event, batch_t *batch)
+{
+    for (uint32_t i = 0; i < event->len; i++) {
+        (void)say(app, event->token, (unsigned char)event->data[i], batch);
+    }
+    remember_for_later(app, event->token);
+}
+
+static void on_event(application_t *app, event_t *event, batch_t *batch)
+{
+    if (event->kind == EVENT_OPEN) {
+        on_open(app, event, batch);
+        return;
+    }
+    client_t *client = *event->user;
+    if (client == NULL || client->token != event->token) {
+        atomic_u64_add(&app->disorders, 1);
+        return;
+    }
+    if (atomic_u32_exchange(&client->busy, 1) != 0) {
+        atomic_u64_add(&app->overlaps, 1);
+    }
+    if (event->kind == EVENT_DATA) {
+        on_data(app, event, batch);
+    }
+    atomic_u32_store(&client->busy, 0);
+    if (event->kind == EVENT_CLOSED) {
+        remember_for_later(app, event->token);
+        atomic_u64_add(&app->closed, 1);
+        *event->user = NULL;
+        free(client);
+    }
+}
+
+static void work(void *arg)
+{
+    application_t *app = arg;
+    batch_t *batch = malloc(sizeof *batch);
+    if (batch == NULL) {
+        fatal("memory");
+    }
+    batch_init(batch);
+    while (engine_poll(app->engine, batch)) {
+        while (batch->count > 0) {
+            uint32_t count;
+            event_t *events = batch_swap(batch, &count);
+            for (uint32_t i = 0; i < count; i++) {
+                on_event(app, &events[i], batch);
+            }
+            engine_settle(app->engine, batch, events, count);
+        }
+    }
+    free(batch);
+}
+
+static void manage(void *arg)
+{
+    application_t *app = arg;
+    while (engine_manage(app->engine)) {
+    }
+}
+
+/* Replies again and again to clients who may have gone, and whose slots others may have. */
+static void reply_late(void *arg)
+{
+    application_t *app = arg;
+    for (uint32_t i = 0; atomic_u32_load(&app->late_over) == 0; i++) {
+        token_t token = atomic_u64_load(&app->late_ring[i % LATE_RING]);
+        if (token != TOKEN_NONE) {
+            call_t result = say(app, token, LATE, NULL);
+            atomic_u64_add(&app->late_sent, 1);
+            atomic_u64_add(&app->late_stale, result == CALL_STALE);
+            if (i % 7 == 0 && result == CALL_STALE) {
+                /* A stale close or abort must not hit the new client either. */
+                (void)engine_end(app->engine, token, REASON_LOCAL_CLOSE, NULL);
+                (void)engine_abort(app->engine, token, REASON_LOCAL_ABORT, true);
+                (void)engine_write_eof(app->engine, token, NULL);
+            }
+        }
+        if (i % LATE_RING == 0) {
+            thread_sleep(1);
+        }
+    }
+}
+
+void application_start(application_t *app, bool recycle)
+{
+    memset(app, 0, sizeof *app);
+    app->address = (io_addr_t){.version = 4, .ip = {127, 0, 0, 1}};
+    engine_options_t options = {
+        .address = &app->address,
+        .listen = {.backlog = -1, .accepted = {.nodelay = true}},
+        .concurrency = WORKERS,
+        .accept_pool = 4,
+        .accept_pool_max = 64,
+        .cooling_max = 16,
+        .max_connections = UINT64_MAX,
+        .read_size = 4096,
+        .write_high = 65536,
+        .write_low = 16384,
+        .write_limit = 1 << 24,
+        .recycle = recycle,
+        .generation = &app->generation,
+    };
+    if (engine_open(&app->engine, &options) < 0 || engine_address(app->engine, &app->address) < 0) {
+        fatal("engine_open");
+    }
+    engine_start(app->engine);
+    for (int i = 0; i < WORKERS; i++) {
+        app->workers[i] = thread_start(work, app);
+    }
+    app->manager = thread_start(manage, app);
+    app->late = thread_start(reply_late, app);
+}
+
+void application_stop(application_t *app, uint64_t drain_ns, engine_stats_t *stats)
+{
+    engine_stop(app->engine, drain_ns);
+    thread_join(app->manager);
+    for (int i = 0; i < WORKERS; i++) {
+        thread_join(app->workers[i]);
+    }
+    atomic_u32_store(&app->late_over, 1);
+    thread_join(app->late);
+    engine_stats(app->engine, stats);
+    engine_close(app->engine);
+}
