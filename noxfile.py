@@ -132,6 +132,8 @@ def sanitize(session: nox.Session) -> None:
     runtime = session.run(compiler, "-print-file-name=libasan.so", external=True, silent=True)
     run_pytest(
         session,
+        # Tells tests that measure memory that they cannot.
+        IOCPREUSE_SANITIZE=SANITIZERS,
         LD_PRELOAD=re.split(r"\s", str(runtime))[0],
         PYTHONMALLOC="malloc",
         ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",

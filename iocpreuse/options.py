@@ -13,6 +13,7 @@ Recycle = Literal["auto", "off"]
 Keepalive = tuple[int, int, int]
 
 BYTES_MAX: Final = 2**31 - 1
+THREADS_MAX: Final = 256
 SECONDS_MAX: Final = 366 * 24 * 3600.0
 
 
@@ -24,7 +25,7 @@ class Options(TypedDict, total=False):
     sock: socket.socket | None  # serve on this listening socket; it passes to the server
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
-    accept_pool: int  # accepts kept posted, at least; 64
+    accept_pool: int  # accepts kept posted, at least; 64, or accept_pool_max
     accept_pool_max: int  # and at most, under load; 1024, or accept_pool
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
@@ -49,7 +50,7 @@ class Settings:
     sock: socket.socket | None = None
     workers: int = 0
     concurrency: int = 0
-    accept_pool: int = 64
+    accept_pool: int = 0
     accept_pool_max: int = 0
     recycle: Recycle = "auto"
     cooling_max: int = 1024
@@ -165,8 +166,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "backlog": _int_or_zero(1, BYTES_MAX, "the system's maximum"),
     "dual_stack": _a_bool,
     "sock": _check_sock,
-    "workers": _int_or_zero(1, 256, "chosen per build"),
-    "concurrency": _int_or_zero(1, 256, "chosen per build"),
+    "workers": _int_or_zero(1, THREADS_MAX, "chosen per build"),
+    "concurrency": _int_or_zero(1, THREADS_MAX, "chosen per build"),
     "accept_pool": _an_int_from(1, 65536),
     "accept_pool_max": _an_int_from(1, 65536),
     "recycle": _check_recycle,
@@ -219,11 +220,12 @@ def _defaulted(options: dict[str, Any]) -> dict[str, Any]:
     options.setdefault("write_limit", 16 * 1024 * 1024)
     options.setdefault("write_high", min(64 * 1024, options["write_limit"] or BYTES_MAX))
     options.setdefault("write_low", min(16 * 1024, options["write_high"]))
-    options.setdefault("accept_pool_max", max(1024, options.get("accept_pool", 0)))
+    options.setdefault("accept_pool", min(64, options.get("accept_pool_max", 64)))
+    options.setdefault("accept_pool_max", max(1024, options["accept_pool"]))
     if not options.get("workers"):
-        options["workers"] = 4 if gil else processors()
+        options["workers"] = 4 if gil else min(processors(), THREADS_MAX)
     if not options.get("concurrency"):
-        options["concurrency"] = 1 if gil else processors()
+        options["concurrency"] = 1 if gil else min(processors(), THREADS_MAX)
     return options
 
 

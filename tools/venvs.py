@@ -13,9 +13,8 @@ from tools.missing import Missing
 
 def python(name: str, *requirements: str) -> Path:
     """The interpreter of the environment NAME, which has REQUIREMENTS installed."""
-    key = hashlib.sha256(
-        "\n".join((sys.version, sys.base_prefix, *requirements)).encode()
-    ).hexdigest()
+    contents = "\n".join((sys.version, sys.base_prefix, *requirements))
+    key = hashlib.sha256(contents.encode()).hexdigest()
     path = cache.folder("venvs") / f"{name}-{key[:12]}"
     interpreter = path / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = path / "ready"

@@ -53,15 +53,31 @@ static inline uint64_t atomic_u64_load(atomic_u64_t *atomic)
     return (uint64_t)InterlockedCompareExchange64(&atomic->value, 0, 0);
 }
 
-static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
-{
-    (void)InterlockedExchange64(&atomic->value, (LONG64)value);
-}
-
-/* Adds, and returns the new value. A negative amount is added as its two's complement. */
+/* Adds, and returns the new value. A negative amount is added as its two's complement. On 32
+ * bits, and in some headers, compare-exchange is the only 64-bit operation that there is. */
 static inline uint64_t atomic_u64_add(atomic_u64_t *atomic, uint64_t amount)
 {
-    return (uint64_t)InterlockedExchangeAdd64(&atomic->value, (LONG64)amount) + amount;
+    LONG64 seen = atomic->value;
+    for (;;) {
+        LONG64 sum = (LONG64)((uint64_t)seen + amount);
+        LONG64 before = InterlockedCompareExchange64(&atomic->value, sum, seen);
+        if (before == seen) {
+            return (uint64_t)sum;
+        }
+        seen = before;
+    }
+}
+
+static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
+{
+    LONG64 seen = atomic->value;
+    for (;;) {
+        LONG64 before = InterlockedCompareExchange64(&atomic->value, (LONG64)value, seen);
+        if (before == seen) {
+            return;
+        }
+        seen = before;
+    }
 }
 
 typedef struct {

@@ -6,6 +6,12 @@ void batch_init(batch_t *batch)
 {
     memset(batch, 0, sizeof *batch);
     batch->events = batch->room[0];
+    mutex_init(&batch->lock);
+}
+
+void batch_destroy(batch_t *batch)
+{
+    mutex_destroy(&batch->lock);
 }
 
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
@@ -24,11 +30,89 @@ bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
     return true;
 }
 
-event_t *batch_swap(batch_t *batch, uint32_t *count)
+void batch_begin(batch_t *batch, uint64_t now_ns)
 {
     event_t *events = batch->events;
-    *count = batch->count;
+    mutex_lock(&batch->lock);
+    batch->running = events;
+    batch->running_count = batch->count;
+    batch->running_next = 0;
+    batch->running_settled = 0;
+    batch->running_since_ns = now_ns;
+    mutex_unlock(&batch->lock);
     batch->events = events == batch->room[0] ? batch->room[1] : batch->room[0];
     batch->count = 0;
-    return events;
+}
+
+event_t *batch_take(batch_t *batch)
+{
+    mutex_lock(&batch->lock);
+    bool left = batch->running_next < batch->running_count;
+    event_t *event = left ? &batch->running[batch->running_next++] : NULL;
+    if (!left) {
+        batch->running_since_ns = 0;
+    }
+    mutex_unlock(&batch->lock);
+    return event;
+}
+
+/* How many have surely run. The batch's lock is held. */
+static uint32_t run_so_far(const batch_t *batch)
+{
+    return batch->running_next > 0 ? batch->running_next - 1 : 0;
+}
+
+bool batch_take_done(batch_t *batch, bool all, event_t *out)
+{
+    mutex_lock(&batch->lock);
+    uint32_t limit = all ? batch->running_next : run_so_far(batch);
+    bool found = batch->running_settled < limit;
+    if (found) {
+        *out = batch->running[batch->running_settled++];
+    }
+    mutex_unlock(&batch->lock);
+    return found;
+}
+
+void batch_add_dirty(batch_t *batch, slot_t *slot)
+{
+    slot->dirty = batch;
+    mutex_lock(&batch->lock);
+    slot->dirty_next = batch->dirty;
+    batch->dirty = slot;
+    mutex_unlock(&batch->lock);
+}
+
+slot_t *batch_take_dirty(batch_t *batch)
+{
+    mutex_lock(&batch->lock);
+    slot_t *dirty = batch->dirty;
+    batch->dirty = NULL;
+    mutex_unlock(&batch->lock);
+    return dirty;
+}
+
+void batch_steal(batch_t *from, batch_t *to)
+{
+    uint32_t room = BATCH_EVENTS_MAX - to->count;
+    mutex_lock(&from->lock);
+    uint32_t left = from->running_count - from->running_next;
+    uint32_t count = left < room ? left : room;
+    from->running_count -= count;
+    if (count > 0) {
+        memcpy(to->events + to->count, from->running + from->running_count,
+               count * sizeof *to->events);
+    }
+    mutex_unlock(&from->lock);
+    to->count += count;
+}
+
+bool batch_is_stuck(batch_t *batch, uint64_t since_ns)
+{
+    mutex_lock(&batch->lock);
+    bool stuck = batch->running_since_ns != 0 && batch->running_since_ns <= since_ns &&
+                 (batch->running_next < batch->running_count ||
+                  batch->running_settled < run_so_far(batch) || batch->dirty != NULL);
+    mutex_unlock(&batch->lock);
+    return stuck;
 }

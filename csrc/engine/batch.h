@@ -36,8 +36,19 @@ typedef struct {
 typedef struct batch {
     event_t *events; /* points at one half of ROOM */
     uint32_t count;
-    slot_t *dirty; /* slots whose queue this worker flushes when it settles */
-    sendq_t done;  /* pinned buffers whose owners may be released */
+
+    /* The events whose callbacks run now. LOCK, a leaf, guards these: when a callback blocks,
+     * another worker does what is left of them, before and behind it. */
+    mutex_t lock;
+    event_t *running;
+    uint32_t running_count;
+    uint32_t running_next;     /* the next to run; the one before it runs now */
+    uint32_t running_settled;  /* those before it are settled */
+    uint64_t running_since_ns; /* 0 = none run */
+    slot_t *dirty;             /* slots whose queue is flushed when the events are settled */
+    struct batch *crew_next;   /* in the engine's list of batches; constant */
+
+    sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;
     uint64_t completions;
     uint64_t bytes_received;
@@ -47,12 +58,32 @@ typedef struct batch {
 } batch_t;
 
 void batch_init(batch_t *batch);
+void batch_destroy(batch_t *batch);
 
 /* False where the batch is full: the slot is then to be looked at later. */
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 
-/* The events so far; the batch goes on with an empty list. They stay valid until
- * the next call. */
-event_t *batch_swap(batch_t *batch, uint32_t *count);
+/* The events so far begin to run, at NOW_NS; the batch goes on with an empty list. */
+void batch_begin(batch_t *batch, uint64_t now_ns);
+
+/* The next of them to run; NULL when all have been taken, here or by another worker. What
+ * was taken before has run. */
+event_t *batch_take(batch_t *batch);
+
+/* One that has run and is not settled, in OUT; false when there is none. The worker itself
+ * calls it when ALL have run; any other leaves out the one that may be running. */
+bool batch_take_done(batch_t *batch, bool all, event_t *out);
+
+/* Puts SLOT on the list of those to flush; its lock is held. */
+void batch_add_dirty(batch_t *batch, slot_t *slot);
+
+/* Takes the whole list. */
+slot_t *batch_take_dirty(batch_t *batch);
+
+/* Moves what has not begun to run to TO, as far as there is room. */
+void batch_steal(batch_t *from, batch_t *to);
+
+/* Whether events that began before SINCE_NS hold anything up. */
+bool batch_is_stuck(batch_t *batch, uint64_t since_ns);
 
 #endif

@@ -31,9 +31,7 @@ static bool defer(slot_t *slot, batch_t *batch)
         return false;
     }
     if (slot->dirty == NULL) {
-        slot->dirty = batch;
-        slot->dirty_next = batch->dirty;
-        batch->dirty = slot;
+        batch_add_dirty(batch, slot);
     }
     return slot->dirty == batch;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../base/check.h"
+#include "crew.h"
 #include "pool.h"
 #include "recycle.h"
 #include "session.h"
@@ -70,6 +71,7 @@ void engine_close(engine_t *engine)
         close_sockets(engine);
     }
     table_destroy(&engine->table);
+    crew_destroy(engine);
     slab_destroy(&engine->slab);
     if (engine->io != NULL) {
         io_close(engine->io);
@@ -195,24 +197,25 @@ bool engine_poll(engine_t *engine, batch_t *batch)
         batch->completions += count;
         count_batch(engine, batch);
     }
+    if (batch->count == 0) {
+        crew_help(engine, batch);
+    }
     return true;
 }
 
-void engine_settle(engine_t *engine, batch_t *batch, event_t *events, uint32_t count)
+void engine_begin(engine_t *engine, batch_t *batch)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        session_settle(engine, &events[i], batch);
+    batch_begin(batch, io_now_ns(engine->io));
+    crew_begin(engine);
+}
+
+void engine_settle(engine_t *engine, batch_t *batch)
+{
+    event_t event;
+    while (batch_take_done(batch, true, &event)) {
+        session_settle(engine, &event, batch);
     }
-    slot_t *slot = batch->dirty;
-    batch->dirty = NULL;
-    while (slot != NULL) {
-        mutex_lock(&slot->lock);
-        slot_t *next = slot->dirty_next;
-        slot->dirty = NULL;
-        session_advance(engine, slot, batch);
-        mutex_unlock(&slot->lock);
-        slot = next;
-    }
+    session_flush_dirty(engine, batch_take_dirty(batch), batch);
 }
 
 void engine_stats(engine_t *engine, engine_stats_t *out)

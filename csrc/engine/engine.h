@@ -1,8 +1,8 @@
 /* engine.h: the server engine: accept pool, sessions, recycling. What the layer
  * above may call; everything else in this folder is the engine's own.
  *
- * Threads: N workers loop over engine_poll and engine_settle, each with a batch
- * of its own; one manager loops over engine_manage. The calls under "sessions"
+ * Threads: N workers loop over engine_poll, engine_begin and engine_settle, each with a
+ * batch of its own; one manager loops over engine_manage. The calls under "sessions"
  * may be made from any thread. Nothing here blocks but engine_poll,
  * engine_manage and engine_start. */
 #ifndef IOCPREUSE_ENGINE_ENGINE_H
@@ -93,12 +93,18 @@ int engine_address(engine_t *engine, io_addr_t *out);
 void engine_start(engine_t *engine);
 recycling_t engine_recycling(const engine_t *engine);
 
+/* A batch for a new worker; the engine frees it when it is closed. NULL = no memory. */
+batch_t *engine_join(engine_t *engine);
+
 /* Waits for completions and turns them into events. False once the engine has stopped. */
 bool engine_poll(engine_t *engine, batch_t *batch);
 
-/* Ends EVENTS, whose callbacks have run: sends leave, receives are posted again,
- * drained slots go on. May add new events to the batch. */
-void engine_settle(engine_t *engine, batch_t *batch, event_t *events, uint32_t count);
+/* The events of BATCH begin to run: batch_take gives them one by one. */
+void engine_begin(engine_t *engine, batch_t *batch);
+
+/* Ends them when all have run: sends leave, receives are posted again, drained slots go on.
+ * May add new events to the batch. */
+void engine_settle(engine_t *engine, batch_t *batch);
 
 /* One round of the manager's work. False once the engine has stopped. */
 bool engine_manage(engine_t *engine);

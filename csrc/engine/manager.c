@@ -1,5 +1,6 @@
 /* manager.c: the thread that owns time: the pool's backstop, deadlines, the stop. */
 #include "../base/check.h"
+#include "crew.h"
 #include "engine.h"
 #include "pool.h"
 #include "recycle.h"
@@ -55,8 +56,10 @@ static void stop_slot(engine_t *engine, slot_t *slot, bool late)
     case SLOT_OPEN:
         if (late) {
             session_drain(engine, slot, &ending);
-        } else {
+        } else if ((slot->in_flight & FLIGHT_CALLBACK) == 0) {
             session_flush(engine, slot, &ending);
+        } else {
+            break; /* what the callback answers still goes out: session_settle sees to the rest */
         }
         session_advance(engine, slot, NULL);
         break;
@@ -133,7 +136,8 @@ static uint32_t next_look_ms(engine_t *engine)
     mutex_lock(&engine->lock);
     bool pausing = engine->retry_at_ns != 0;
     mutex_unlock(&engine->lock);
-    bool busy = pausing || engine_is_stopping(engine) || atomic_u64_load(&engine->timed) != 0;
+    bool busy = crew_is_busy(engine) || pausing || engine_is_stopping(engine) ||
+                atomic_u64_load(&engine->timed) != 0;
     return busy ? TICK_MS : BACKSTOP_MS;
 }
 
@@ -154,6 +158,7 @@ bool engine_manage(engine_t *engine)
     }
     bool starved = io_wait_starved(engine->io, engine->listener, next_look_ms(engine)) > 0;
     uint64_t now_ns = io_now_ns(engine->io);
+    crew_watch(engine, now_ns);
     look_at_deadlines(engine, now_ns);
     if (engine_is_stopping(engine)) {
         return !stop_step(engine, now_ns);

@@ -64,16 +64,6 @@ static void uncount(engine_t *engine, bool failed, bool pause)
     }
 }
 
-/* Counts the socket that an accept has made, once, whenever the backend made it. */
-static bool sock_is_new(slot_t *slot)
-{
-    bool made = slot->sock_fresh && slot->sock != IO_SOCK_NONE;
-    if (made) {
-        slot->sock_fresh = false;
-    }
-    return made;
-}
-
 static void count_created(engine_t *engine)
 {
     mutex_lock(&engine->lock);
@@ -92,10 +82,16 @@ static bool post(engine_t *engine, slot_t *slot)
     slot->life.kind = OPERATION_ACCEPT;
     io_op_t *op = slot_arm(slot, &slot->life, FLIGHT_LIFE);
     int status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
-    bool created = sock_is_new(slot);
-    bool had_any = slot->sock != IO_SOCK_NONE;
+    /* Once it is posted, the socket is the backend's until the completion. */
+    bool had_any = false;
+    bool created = status >= 0 && slot->sock_fresh && IO_ACCEPT_MAKES_SOCK;
+    if (created) {
+        slot->sock_fresh = false;
+    }
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_LIFE;
+        had_any = slot->sock != IO_SOCK_NONE;
+        created = had_any && !had_sock;
         if (had_any) {
             io_sock_close(engine->io, &slot->sock, false);
         }
@@ -172,7 +168,7 @@ void pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, batc
     io_addr_t peer = {0};
     io_addr_t local = {0};
     mutex_lock(&slot->lock);
-    bool created = sock_is_new(slot);
+    bool created = slot->sock_fresh && slot->sock != IO_SOCK_NONE;
     if (status >= 0) {
         status = io_accept_finish(engine->io, engine->listener, slot->sock, &slot->accept_buf,
                                   &engine->options.listen.accepted, &peer, &local);

@@ -300,8 +300,24 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
         session_flush(engine, slot, &ending);
     }
+    if (slot->state == SLOT_OPEN && engine_is_stopping(engine)) {
+        ending_t ending = ending_local(REASON_SHUTDOWN);
+        session_flush(engine, slot, &ending);
+    }
     session_advance(engine, slot, batch);
     mutex_unlock(&slot->lock);
+}
+
+void session_flush_dirty(engine_t *engine, slot_t *dirty, batch_t *batch)
+{
+    while (dirty != NULL) {
+        slot_t *slot = dirty;
+        mutex_lock(&slot->lock);
+        dirty = slot->dirty_next;
+        slot->dirty = NULL;
+        session_advance(engine, slot, batch);
+        mutex_unlock(&slot->lock);
+    }
 }
 
 void session_overdue(engine_t *engine, slot_t *slot)

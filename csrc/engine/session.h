@@ -16,6 +16,9 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
 /* The callback of EVENT has run. Takes and releases the slot's lock. */
 void session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 
+/* Flushes the queues of a list of slots that batch_take_dirty gave. */
+void session_flush_dirty(engine_t *engine, slot_t *dirty, batch_t *batch);
+
 /* With the slot's lock held, from here on. */
 
 /* Does what can be done now: sends, shuts down, receives, drains, tells. BATCH is NULL

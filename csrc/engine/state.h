@@ -42,6 +42,8 @@ struct engine {
     atomic_u64_t stale_sends;
     atomic_u64_t cooling; /* slots in COOLING */
     atomic_u64_t timed;   /* slots that have a deadline */
+    atomic_ptr_t crew;    /* the workers' batches; only ever grows */
+    atomic_u32_t watch;   /* whether the manager watches them */
     atomic_ptr_t kicked;  /* slots that a worker must look at */
     atomic_u32_t stop;    /* stop_t */
     atomic_u32_t stop_asked;

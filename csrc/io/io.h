@@ -146,6 +146,8 @@ bool io_probe_recycling(uint32_t timeout_ms);
  *   static inline int      io_event_error(const io_event_t *);
  *
  * io_types.h defines them, and IO_NATIVE_NTSTATUS: 1 where the status came from the system
- * itself (error is then its Winsock code), 0 where the backend made it from an errno. */
+ * itself (error is then its Winsock code), 0 where the backend made it from an errno; and
+ * IO_ACCEPT_MAKES_SOCK: 1 where io_accept makes a missing socket in the call, 0 where it
+ * comes with the completion. */
 
 #endif

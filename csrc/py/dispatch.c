@@ -221,15 +221,14 @@ static void work(engine_object_t *self, batch_t *batch)
     PyThreadState *thread = PyEval_SaveThread();
     while (engine_poll(engine, batch)) {
         while (batch->count > 0 || !sendq_is_empty(&batch->done)) {
-            uint32_t count;
-            event_t *events = batch_swap(batch, &count);
+            engine_begin(engine, batch);
             PyEval_RestoreThread(thread);
-            for (uint32_t i = 0; i < count; i++) {
-                dispatch(self, &events[i]);
+            for (event_t *event; (event = batch_take(batch)) != NULL;) {
+                dispatch(self, event);
             }
             sending_release(&batch->done);
             thread = PyEval_SaveThread();
-            engine_settle(engine, batch, events, count);
+            engine_settle(engine, batch);
         }
     }
     PyEval_RestoreThread(thread);
@@ -237,11 +236,6 @@ static void work(engine_object_t *self, batch_t *batch)
 
 PyObject *dispatch_work(engine_object_t *self)
 {
-    batch_t *batch = PyMem_RawMalloc(sizeof *batch);
-    if (batch == NULL) {
-        return PyErr_NoMemory();
-    }
-    batch_init(batch);
     worker_t *worker = NULL;
     for (int i = 0; i < WORKERS_MAX && worker == NULL; i++) {
         void *none = NULL;
@@ -251,14 +245,15 @@ PyObject *dispatch_work(engine_object_t *self)
         }
     }
     if (worker == NULL) {
-        PyMem_RawFree(batch);
         return PyErr_Format(PyExc_RuntimeError, "an engine has at most %d workers", WORKERS_MAX);
     }
-    worker->batch = batch;
-    work(self, batch);
+    worker->batch = engine_join(self->engine);
+    if (worker->batch == NULL) {
+        return PyErr_NoMemory();
+    }
+    work(self, worker->batch);
     /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
      * later thread may get this one's thread state, so it is no longer a worker's. */
     worker->batch = NULL;
-    PyMem_RawFree(batch);
     Py_RETURN_NONE;
 }

@@ -84,22 +84,19 @@ static void on_event(application_t *app, event_t *event, batch_t *batch)
 static void work(void *arg)
 {
     application_t *app = arg;
-    batch_t *batch = malloc(sizeof *batch);
+    batch_t *batch = engine_join(app->engine);
     if (batch == NULL) {
         fatal("memory");
     }
-    batch_init(batch);
     while (engine_poll(app->engine, batch)) {
         while (batch->count > 0) {
-            uint32_t count;
-            event_t *events = batch_swap(batch, &count);
-            for (uint32_t i = 0; i < count; i++) {
-                on_event(app, &events[i], batch);
+            engine_begin(app->engine, batch);
+            for (event_t *event; (event = batch_take(batch)) != NULL;) {
+                on_event(app, event, batch);
             }
-            engine_settle(app->engine, batch, events, count);
+            engine_settle(app->engine, batch);
         }
     }
-    free(batch);
 }
 
 static void manage(void *arg)

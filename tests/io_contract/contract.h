@@ -34,7 +34,7 @@ typedef struct {
 void test_note(test_t *t, const char *file, int line, const char *what);
 
 /* Notes the failure and leaves the test. */
-void test_fail(test_t *t, const char *file, int line, const char *what);
+_Noreturn void test_fail(test_t *t, const char *file, int line, const char *what);
 
 bool test_has_failed(test_t *t);
 

@@ -17,7 +17,7 @@ void test_note(test_t *t, const char *file, int line, const char *what)
     mutex_unlock(&t->lock);
 }
 
-void test_fail(test_t *t, const char *file, int line, const char *what)
+_Noreturn void test_fail(test_t *t, const char *file, int line, const char *what)
 {
     test_note(t, file, line, what);
     longjmp(t->out, 1);

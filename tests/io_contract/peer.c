@@ -19,6 +19,7 @@ typedef int native_len_t;
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -63,6 +64,12 @@ bool peer_on_wine(void)
 {
     HMODULE ntdll = GetModuleHandleA("ntdll.dll");
     return ntdll != NULL && GetProcAddress(ntdll, "wine_get_version") != NULL;
+}
+
+bool peer_limit_descriptors(bool limited)
+{
+    (void)limited;
+    return false;
 }
 
 struct thread {
@@ -131,6 +138,23 @@ bool error_is_taken(int error)
 bool peer_on_wine(void)
 {
     return false;
+}
+
+bool peer_limit_descriptors(bool limited)
+{
+    struct rlimit limit;
+    int lowest = dup(STDERR_FILENO); /* the first that is free */
+    if (lowest < 0 && !limited) {
+        lowest = 0;
+    }
+    if (lowest < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return false;
+    }
+    if (lowest > 0) {
+        (void)close(lowest);
+    }
+    limit.rlim_cur = limited ? (rlim_t)lowest : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 struct thread {

@@ -54,6 +54,9 @@ int handle_keepalive(uintptr_t handle);
 /* Seconds; 0 where the platform does not tell. */
 int handle_keepalive_idle(uintptr_t handle);
 
+/* Lets no further descriptor be opened, or lifts that. False where it cannot be done. */
+bool peer_limit_descriptors(bool limited);
+
 typedef struct thread thread_t;
 thread_t *thread_start(void (*run)(void *arg), void *arg);
 void thread_join(thread_t *thread);

@@ -211,12 +211,47 @@ static void accept_applies_other_options(test_t *t)
     rig_close(&rig);
 }
 
+/* Each try tells of the shortage, and the connection waits until it is over. */
+static void accept_when_descriptors_are_short(test_t *t)
+{
+    rig_t rig;
+    rig_open(&rig, t);
+    peer_t peer = peer_connect(&rig.addr);
+    REQUIRE(t, peer != PEER_NONE);
+    if (!peer_limit_descriptors(true)) {
+        t->remark = "descriptors cannot be made short here";
+        peer_close(&peer);
+        rig_close(&rig);
+        return;
+    }
+    accept_t accept;
+    memset(&accept, 0, sizeof accept);
+    accept.sock = IO_SOCK_NONE;
+    bool told = true;
+    for (int i = 0; i < 3; i++) {
+        if (rig_accept(&rig, &accept) == 0) {
+            rig_await(&rig, &accept.call);
+        }
+        told = told && accept.call.status == NT_INSUFFICIENT_RESOURCES;
+        io_sock_close(rig.io, &accept.sock, false);
+    }
+    REQUIRE(t, peer_limit_descriptors(false));
+    REQUIRE(t, told);
+    REQUIRE(t, rig_accept(&rig, &accept) == 0);
+    rig_await(&rig, &accept.call);
+    rig_finish(&rig, &accept);
+    io_sock_close(rig.io, &accept.sock, false);
+    peer_close(&peer);
+    rig_close(&rig);
+}
+
 const test_entry_t tests_accept[] = {
     {"accept_before_the_client", accept_before_the_client},
     {"accept_after_the_client", accept_after_the_client},
     {"accept_many_outstanding", accept_many_outstanding},
     {"accept_a_burst_a_few_at_a_time", accept_a_burst_a_few_at_a_time},
     {"accept_of_a_client_that_has_reset", accept_of_a_client_that_has_reset},
+    {"accept_when_descriptors_are_short", accept_when_descriptors_are_short},
     {"accept_tells_both_addresses", accept_tells_both_addresses},
     {"accept_carries_the_listeners_options", accept_carries_the_listeners_options},
     {"accept_applies_other_options", accept_applies_other_options},

@@ -1,4 +1,5 @@
 /* Receives: data, FIN, nothing at all, and RST. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "rig.h"
@@ -95,15 +96,19 @@ static void recv_much(test_t *t)
 {
     pair_t pair;
     pair_open(&pair, t);
-    static uint8_t data[60000];
-    static uint8_t got[60000];
+    enum { MUCH = 60000 };
+    uint8_t *data = malloc(MUCH);
+    uint8_t *got = malloc(MUCH);
+    REQUIRE(t, data != NULL && got != NULL);
     for (uint32_t round = 0; round < 20; round++) {
-        pattern_fill(data, sizeof data, round, 0);
-        REQUIRE(t, peer_send(pair.conn.peer, data, sizeof data));
-        memset(got, 0, sizeof got);
-        rig_recv_all(&pair.rig, &pair.conn, got, sizeof got);
-        REQUIRE(t, pattern_holds(got, sizeof got, round, 0));
+        pattern_fill(data, MUCH, round, 0);
+        REQUIRE(t, peer_send(pair.conn.peer, data, MUCH));
+        memset(got, 0, MUCH);
+        rig_recv_all(&pair.rig, &pair.conn, got, MUCH);
+        REQUIRE(t, pattern_holds(got, MUCH, round, 0));
     }
+    free(got);
+    free(data);
     pair_close(&pair);
 }
 

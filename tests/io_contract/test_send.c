@@ -18,7 +18,7 @@ typedef struct {
 static void reader_run(void *arg)
 {
     reader_t *reader = arg;
-    static const uint32_t most = 65536;
+    const uint32_t most = 65536;
     uint8_t *buf = malloc(most);
     uint32_t got = 0;
     while (buf != NULL && got < reader->len) {
@@ -73,7 +73,7 @@ static void send_gathers_the_most_buffers(test_t *t)
     conn_t conn;
     rig_open(&rig, t);
     rig_connect(&rig, &conn);
-    static uint8_t data[IO_SEND_BUFS_MAX * 20];
+    uint8_t data[IO_SEND_BUFS_MAX * 20];
     uint8_t got[sizeof data];
     io_buf_t bufs[IO_SEND_BUFS_MAX];
     pattern_fill(data, sizeof data, 3, 0);

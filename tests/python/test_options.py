@@ -30,6 +30,8 @@ WRONG = [
     ("concurrency", False, TypeError, "concurrency"),
     ("accept_pool", 0, ValueError, "accept_pool must be an integer from 1 to 65536, not 0"),
     ("accept_pool", None, TypeError, "accept_pool"),
+    ("accept_pool_max", 0, ValueError, "accept_pool_max"),
+    ("cooling_max", -1, ValueError, "cooling_max"),
     ("recycle", True, TypeError, "recycle must be 'auto' or 'off', not True (bool)"),
     ("recycle", "on", ValueError, "recycle must be 'auto' or 'off', not 'on'"),
     ("max_connections", 0, ValueError, "or None (no limit)"),
@@ -82,11 +84,17 @@ def test_marks_that_contradict_each_other():
         iocpreuse.Server(write_low=6, write_high=5)
     with pytest.raises(ValueError, match=r"write_high must be at most write_limit \(7\), not 8"):
         iocpreuse.Server(write_high=8, write_limit=7)
+    with pytest.raises(ValueError, match=r"accept_pool_max must be at least accept_pool \(6\)"):
+        iocpreuse.Server(accept_pool=6, accept_pool_max=5)
 
 
 def test_an_upper_mark_lowers_the_defaults_below_it():
     settings = check_options(None, 0, {"write_limit": 1000})
     assert (settings.write_low, settings.write_high, settings.write_limit) == (1000, 1000, 1000)
+    settings = check_options(None, 0, {"accept_pool_max": 5})
+    assert (settings.accept_pool, settings.accept_pool_max) == (5, 5)
+    settings = check_options(None, 0, {"accept_pool": 5000})
+    assert (settings.accept_pool, settings.accept_pool_max) == (5000, 5000)
     settings = check_options(None, 0, {"write_high": 100, "write_limit": None})
     assert (settings.write_low, settings.write_high, settings.write_limit) == (100, 100, 0)
 

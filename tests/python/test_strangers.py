@@ -91,6 +91,34 @@ def test_clients_that_do_not_read(serve, stack):
     assert server.stats().connections_active == 0
 
 
+def test_pause_and_resume_accepting(serve):
+    """While paused, sessions go on and new clients wait; then they are served."""
+    server = serve(accept_pool=2)
+    with Client(server.address) as client:
+        assert client.ask(b"x") == b"x"
+        server.pause_accepting()
+        server.pause_accepting()
+        wait_until(lambda: server.stats().accepts_pending == 0)
+        before = server.stats().connections_total
+        with Client(server.address) as waiting:
+            waiting.sendall(b"later")
+            assert client.ask(b"y") == b"y"
+            assert server.stats().connections_total == before
+            server.resume_accepting()
+            assert waiting.receive(5) == b"later"
+    wait_until(lambda: server.stats().accepts_pending >= 2)
+
+
+def test_the_accept_pool_grows_to_its_limit_at_most(serve, stack):
+    server = serve(accept_pool=2, accept_pool_max=4)
+    for _ in range(100):
+        stack.enter_context(Client(server.address))
+        server.next_session()
+        assert server.stats().accepts_pending <= 4
+    stats = server.stats()
+    assert 0 <= stats.accept_pool_grown - stats.accept_pool_shrunk <= 2
+
+
 def test_slow_client(serve):
     """A message in single bytes is not lost, and not put together either."""
     server = serve()

@@ -12,6 +12,9 @@
 /* Statuses come from errno, not from Windows. */
 #define IO_NATIVE_NTSTATUS 0
 
+/* The socket comes with the client, not from io_accept. */
+#define IO_ACCEPT_MAKES_SOCK 0
+
 #define IO_SEND_BUFS_MAX 64
 
 /* Owns a descriptor and the operations that wait on it; see sock.h. */

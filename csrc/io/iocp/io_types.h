@@ -20,6 +20,9 @@
 /* Statuses are what stood in OVERLAPPED.Internal, errors are Winsock codes. */
 #define IO_NATIVE_NTSTATUS 1
 
+/* io_accept itself makes the socket where there is none. */
+#define IO_ACCEPT_MAKES_SOCK 1
+
 #define IO_SEND_BUFS_MAX 64
 
 typedef SOCKET io_sock_t;

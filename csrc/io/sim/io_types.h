@@ -10,6 +10,9 @@
 /* The model speaks Windows: NTSTATUS codes and Winsock errors. */
 #define IO_NATIVE_NTSTATUS 1
 
+/* io_accept itself makes the socket where there is none, as on Windows. */
+#define IO_ACCEPT_MAKES_SOCK 1
+
 #define IO_SEND_BUFS_MAX 64
 
 /* A handle names a place in the model's table and how often that place was taken, so that a

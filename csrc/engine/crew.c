@@ -1,0 +1,88 @@
+#include "crew.h"
+
+#include <stdlib.h>
+
+#include "session.h"
+#include "state.h"
+
+/* A callback that takes longer than this is held to block. */
+#define STUCK_NS (10 * NS_PER_MS)
+
+/* Values of engine->watch. */
+#define WATCH_ASLEEP 0u /* the manager sleeps long: wake it */
+#define WATCH_AWAKE  1u /* it looks again soon, and nothing has begun since its last look */
+#define WATCH_BUSY   2u /* and something has */
+
+batch_t *engine_join(engine_t *engine)
+{
+    batch_t *batch = malloc(sizeof *batch);
+    if (batch == NULL) {
+        return NULL;
+    }
+    batch_init(batch);
+    void *head = atomic_ptr_load(&engine->crew);
+    do {
+        batch->crew_next = head;
+    } while (!atomic_ptr_cas(&engine->crew, &head, batch));
+    return batch;
+}
+
+void crew_destroy(engine_t *engine)
+{
+    batch_t *batch = atomic_ptr_exchange(&engine->crew, NULL);
+    while (batch != NULL) {
+        batch_t *next = batch->crew_next;
+        batch_destroy(batch);
+        free(batch);
+        batch = next;
+    }
+}
+
+void crew_begin(engine_t *engine)
+{
+    if (atomic_u32_load(&engine->watch) != WATCH_BUSY &&
+        atomic_u32_exchange(&engine->watch, WATCH_BUSY) == WATCH_ASLEEP) {
+        io_wake_manager(engine->io);
+    }
+}
+
+bool crew_is_busy(engine_t *engine)
+{
+    /* Two quiet looks in a row end the watch. */
+    uint32_t seen = atomic_u32_load(&engine->watch);
+    uint32_t next = seen == WATCH_BUSY ? WATCH_AWAKE : WATCH_ASLEEP;
+    return atomic_u32_exchange(&engine->watch, next) != WATCH_ASLEEP;
+}
+
+static uint64_t stuck_since(uint64_t now_ns)
+{
+    return now_ns > STUCK_NS ? now_ns - STUCK_NS : 0;
+}
+
+void crew_watch(engine_t *engine, uint64_t now_ns)
+{
+    batch_t *batch = atomic_ptr_load(&engine->crew);
+    for (; batch != NULL; batch = batch->crew_next) {
+        if (batch_is_stuck(batch, stuck_since(now_ns))) {
+            atomic_u32_store(&engine->watch, WATCH_BUSY);
+            io_wake(engine->io, 1);
+        }
+    }
+}
+
+void crew_help(engine_t *engine, batch_t *batch)
+{
+    uint64_t since_ns = stuck_since(io_now_ns(engine->io));
+    batch_t *other = atomic_ptr_load(&engine->crew);
+    for (; other != NULL; other = other->crew_next) {
+        if (other == batch || !batch_is_stuck(other, since_ns)) {
+            continue;
+        }
+        event_t event;
+        while (batch->count < BATCH_EVENTS_MAX && batch_take_done(other, false, &event)) {
+            session_settle(engine, &event, batch);
+        }
+        session_flush_dirty(engine, batch_take_dirty(other), batch);
+        batch_steal(other, batch);
+    }
+}

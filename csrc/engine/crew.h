@@ -1,0 +1,24 @@
+/* crew.h: the workers' batches, known to each other: when a callback blocks, another worker
+ * settles what ran before it in the same batch, and runs what stands behind it. */
+#ifndef IOCPREUSE_ENGINE_CREW_H
+#define IOCPREUSE_ENGINE_CREW_H
+
+#include "batch.h"
+#include "engine.h"
+
+/* Events begin to run: has the manager watch, if it does not. */
+void crew_begin(engine_t *engine);
+
+/* The manager's look: wakes a worker for each batch that a callback holds up. */
+void crew_watch(engine_t *engine, uint64_t now_ns);
+
+/* For a worker that has nothing of its own: takes over what another one is held up with. */
+void crew_help(engine_t *engine, batch_t *batch);
+
+/* Before the manager sleeps: true if batches began since the last call, so that it should
+ * look again soon. */
+bool crew_is_busy(engine_t *engine);
+
+void crew_destroy(engine_t *engine);
+
+#endif

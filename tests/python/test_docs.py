@@ -1,0 +1,75 @@
+"""What the documents say is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import iocpreuse
+from iocpreuse.options import Options, check_options
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(name):
+    path = ROOT / name
+    if not path.exists():
+        pytest.skip(f"{name} is not here: these tests run apart from the sources")
+    return path.read_text("utf-8")
+
+
+def test_the_slot_table_equals_the_code():
+    code = read("csrc/engine/slot.c").partition("slot_transitions[] = {")[2].partition("};")[0]
+    in_code = re.findall(r"\{SLOT_(\w+), SLOT_(\w+)\}", code)
+    text = read("docs/architecture.md")
+    table = text.partition("<!-- slot-table:begin -->")[2].partition("<!-- slot-table:end -->")[0]
+    in_table = re.findall(r"^\| ([A-Z]+) \| ([A-Z]+) \|", table, re.MULTILINE)
+    assert len(in_code) > 10
+    assert sorted(in_table) == sorted(in_code)
+
+
+def test_the_reasons_equal_the_code():
+    body = read("csrc/engine/reason.h").partition("typedef enum {")[2].partition("}")[0]
+    assert re.findall(r"REASON_(\w+)", body) == [reason.name for reason in iocpreuse.CloseReason]
+
+
+def test_every_documented_default_is_the_default():
+    """A comment in Options ends with the default: it is compared where it is a number."""
+    settings = check_options(None, 0, {})
+    source = read("iocpreuse/options.py").partition("class Options")[2].partition("\nclass ")[0]
+    comments = dict(re.findall(r"^    (\w+): [^#\n]*# (.*)$", source, re.MULTILINE))
+    documented = {
+        name: comment.rpartition(";")[2].partition(",")[0].strip()
+        for name, comment in comments.items()
+    }
+    assert set(documented) == set(Options.__annotations__)
+    sizes = {"": 1, " KiB": 1024, " MiB": 1024**2}
+    compared = 0
+    for name, text in documented.items():
+        if number := re.fullmatch(r"([\d.]+)( KiB| MiB|)", text):
+            assert getattr(settings, name) == float(number[1]) * sizes[number[2]], name
+            compared += 1
+    assert compared >= 5
+
+
+def test_links_lead_somewhere():
+    for name in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "CHANGELOG.md"):
+        text = read(name)
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            if not link.startswith("https://"):
+                assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
+        if name == "CHANGELOG.md":
+            continue
+        for path in re.findall(r"`((?:csrc|tests|docs|iocpreuse|tools)/[\w./]+)`", text):
+            assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def test_the_example_in_the_readme_runs(stack):
+    example = read("README.md").partition("```python\n")[2].partition("```")[0]
+    code = example.replace('Echo("127.0.0.1", 7007).serve_forever()', 'server = Echo("127.0.0.1")')
+    names = {}
+    exec(code, names)
+    from peers import Client
+
+    with names["server"] as server, Client(server.address) as client:
+        assert client.ask(b"x") == b"x"

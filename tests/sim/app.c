@@ -1,0 +1,291 @@
+/* app.c: the application, an adversary: it answers early, late and never, in any order, from
+ * any thread, to clients that are there, and to those that are not. */
+#include "../../csrc/io/sim/stream.h"
+#include "world.h"
+
+/* The slot of REC, and whether it serves REC still. Exact, because no other thread runs between
+ * this look and the lock that the call after it takes. */
+static bool app__is_live(world_t *world, const rec_t *rec, const slot_t **slot)
+{
+    *slot = table_find(&world->engine->table, rec->token);
+    return *slot != NULL && (*slot)->token == rec->token;
+}
+
+/* Whether a call that ends REC now is the first to do so. */
+static bool app__ends_first(world_t *world, const rec_t *rec, bool flushing_too)
+{
+    const slot_t *slot;
+    return app__is_live(world, rec, &slot) && !slot->session.ending.known &&
+           (slot->state == SLOT_OPEN || (flushing_too && slot->state == SLOT_FLUSHING));
+}
+
+/* What a call on REC must come to when its slot does not serve it. */
+static void app__check_call(world_t *world, const rec_t *rec, bool live, token_t token_before,
+                            call_t result, const char *call)
+{
+    if (live) {
+        if (result == CALL_STALE) {
+            world_fail(world, "%s on client %u: stale, and it is there", call,
+                       (unsigned)rec->number);
+        }
+        return;
+    }
+    world->totals->stale_calls++;
+    call_t expected = token_before == TOKEN_NONE ? CALL_CLOSED : CALL_STALE;
+    if (result != expected) {
+        world_fail(world, "%s on client %u, which is gone, came to %d instead of %d", call,
+                   (unsigned)rec->number, (int)result, (int)expected);
+    }
+}
+
+static void app__end(world_t *world, rec_t *rec, batch_t *batch)
+{
+    const slot_t *slot;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    reason_t reason = rng_below(&world->rng, 8) == 0 ? REASON_REFUSED : REASON_LOCAL_CLOSE;
+    if (app__ends_first(world, rec, false)) {
+        rec->ends = true;
+        rec->reason = reason;
+    }
+    call_t result = engine_end(world->engine, rec->token, reason, batch);
+    app__check_call(world, rec, live, token, result, "engine_end");
+}
+
+static void app__abort(world_t *world, rec_t *rec)
+{
+    const slot_t *slot;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    bool raised = rng_below(&world->rng, 3) == 0;
+    reason_t reason = raised ? REASON_CALLBACK_ERROR : REASON_LOCAL_ABORT;
+    if (app__ends_first(world, rec, true)) {
+        rec->ends = true;
+        rec->reason = reason;
+    }
+    call_t result = engine_abort(world->engine, rec->token, reason, !raised);
+    app__check_call(world, rec, live, token, result, "engine_abort");
+}
+
+static void app__write_eof(world_t *world, rec_t *rec, batch_t *batch)
+{
+    const slot_t *slot;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    rec->eof_written |= live && slot->state == SLOT_OPEN;
+    call_t result = engine_write_eof(world->engine, rec->token, batch);
+    app__check_call(world, rec, live, token, result, "engine_write_eof");
+}
+
+static void app__info(world_t *world, rec_t *rec)
+{
+    const slot_t *slot;
+    session_info_t info;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    uint64_t heard = rec->heard;
+    call_t result = engine_info(world->engine, rec->token, &info);
+    app__check_call(world, rec, live, token, result, "engine_info");
+    if (result == CALL_OK && (info.bytes_received < heard || info.bytes_sent > rec->accepted)) {
+        world_fail(world, "engine_info miscounts");
+    }
+}
+
+/* Anything that an application may do to a session, wise or not. */
+static void app__act(world_t *world, rec_t *rec, batch_t *batch)
+{
+    uint32_t choice = rng_below(&world->rng, 64);
+    if (choice < 40) {
+        sending_try(world, rec, batch);
+    } else if (choice < 46) {
+        app__end(world, rec, batch);
+    } else if (choice < 48) {
+        app__end(world, rec, batch);
+        app__end(world, rec, NULL);
+    } else if (choice < 51) {
+        app__write_eof(world, rec, batch);
+    } else if (choice < 53) {
+        app__abort(world, rec);
+    } else if (choice < 54) {
+        app__end(world, rec, batch);
+        app__abort(world, rec);
+    } else if (choice < 58) {
+        app__info(world, rec);
+    } else {
+        sending_try(world, rec, batch);
+        sending_try(world, rec, batch);
+    }
+}
+
+static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
+{
+    if (rng_chance(&world->rng, world->config.odds_act)) {
+        app__act(world, rec, batch);
+    }
+    /* And to somebody else, who may be long gone. */
+    if (rng_below(&world->rng, 8) == 0) {
+        uint32_t back = rng_below(&world->rng, world->recs_count < 24 ? world->recs_count : 24);
+        app__act(world, &world->recs[world->recs_count - 1 - back], batch);
+    }
+}
+
+static rec_t *app__open(world_t *world, const event_t *event)
+{
+    const slot_t *slot = event->slot;
+    const rec_t *last = world->recs_count == 0 ? NULL : &world->recs[world->recs_count - 1];
+    if (*event->user != NULL) {
+        world_fail(world, "a new session has another one's user pointer");
+    }
+    if (slot->token != event->token || token_index(event->token) != slot->index) {
+        world_fail(world, "an event has another token than its slot");
+    }
+    uint64_t generation = event->token >> TOKEN_INDEX_BITS;
+    if (generation == 0 || generation > atomic_u64_load(&world->generation)) {
+        world_fail(world, "a token out of thin air");
+    }
+    for (uint32_t i = 0; last != NULL && i < 64 && i < world->recs_count; i++) {
+        if (last[-(int32_t)i].token == event->token) {
+            world_fail(world, "a token is given out twice, or opened twice");
+        }
+    }
+    rec_t *rec = &world->recs[world->recs_count++];
+    *rec = (rec_t){.token = event->token};
+    rec->conn = sim_conn_of(world->io, slot->sock);
+    rec->number = sim_number_of(&slot->session.peer);
+    if (rec->number != sim_client_number(world->io, rec->conn)) {
+        world_fail(world, "a session with another client's address");
+    }
+    world->totals->sessions++;
+    *event->user = (void *)(uintptr_t)world->recs_count;
+    sim_trace(world->io, "open", rec->number, event->token);
+    return rec;
+}
+
+/* The session of an event that is not its first. */
+static rec_t *app__find(world_t *world, const event_t *event)
+{
+    uintptr_t place = (uintptr_t)*event->user;
+    if (place == 0 || place > world->recs_count) {
+        world_fail(world, "an event of kind %d before its session's open", (int)event->kind);
+    }
+    rec_t *rec = &world->recs[place - 1];
+    if (rec->token != event->token) {
+        world_fail(world, "an event with another session's user pointer");
+    }
+    if (rec->closed) {
+        world_fail(world, "an event of kind %d after its session's end", (int)event->kind);
+    }
+    return rec;
+}
+
+static void app__check_data(world_t *world, const rec_t *rec, const event_t *event)
+{
+    if (stream_match(stream_of_client(rec->number), rec->heard, event->data, event->len) != event->len) {
+        world_fail(world, "client %u's data is not what it wrote, at position %u",
+                   (unsigned)rec->number, (unsigned)rec->heard);
+    }
+}
+
+static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t *ending)
+{
+    if (rec->ends) {
+        return ending->reason == rec->reason;
+    }
+    switch (ending->reason) {
+    case REASON_PEER_EOF:
+        return sim_conn_has_fin(world->io, rec->conn);
+    case REASON_PEER_RESET:
+    case REASON_NETWORK:
+        return ending->has_status;
+    case REASON_SHUTDOWN:
+        return world->stop_asked;
+    default:
+        return false; /* nobody asked for it */
+    }
+}
+
+static void app__closed(world_t *world, rec_t *rec, const event_t *event)
+{
+    const ending_t *ending = &event->slot->session.ending;
+    rec->closed = true;
+    *event->user = NULL;
+    if (!ending->known || !app__reason_may_be(world, rec, ending)) {
+        world_fail(world, "client %u ended for reason %d, its own was %d (%d)",
+                   (unsigned)rec->number, (int)ending->reason, (int)rec->reason, rec->ends);
+    }
+    uint64_t unsent = rec->accepted - sim_conn_reported(world->io, rec->conn);
+    if (!rec->sending && ending->unsent_bytes != unsent) {
+        world_fail(world, "client %u: %u bytes are said to be unsent instead of %u",
+                   (unsigned)rec->number, (unsigned)ending->unsent_bytes, (unsigned)unsent);
+    }
+    sim_trace(world->io, "closed", rec->number, ending->reason);
+}
+
+void app_begin(world_t *world, event_t *event, batch_t *batch)
+{
+    rec_t *rec = event->kind == EVENT_OPEN ? app__open(world, event) : app__find(world, event);
+    world->totals->events++;
+    switch (event->kind) {
+    case EVENT_OPEN:
+        break;
+    case EVENT_DATA:
+        if (rec->eof_heard) {
+            world_fail(world, "data after the end of file");
+        }
+        app__check_data(world, rec, event);
+        break;
+    case EVENT_EOF:
+        if (rec->eof_heard || rec->heard != sim_client_written(world->io, rec->conn)) {
+            world_fail(world, "client %u: an end of file at position %u", (unsigned)rec->number,
+                       (unsigned)rec->heard);
+        }
+        rec->eof_heard = true;
+        event->keep = rng_below(&world->rng, 3) == 0;
+        break;
+    case EVENT_DRAIN:
+        if (!rec->was_full && !rec->sending) {
+            world_fail(world, "a drain event for a queue that was not full");
+        }
+        rec->was_full = false;
+        break;
+    case EVENT_CLOSED:
+        app__closed(world, rec, event);
+        break;
+    }
+    app__maybe_act(world, rec, batch);
+}
+
+void app_end(world_t *world, event_t *event, batch_t *batch)
+{
+    uintptr_t place = (uintptr_t)*event->user;
+    if (event->kind == EVENT_CLOSED) {
+        return;
+    }
+    if (place == 0 || event->slot->token != event->token) {
+        world_fail(world, "a session was gone before its callback ended");
+    }
+    rec_t *rec = &world->recs[place - 1];
+    if (event->kind == EVENT_DATA) {
+        app__check_data(world, rec, event);
+        rec->heard += event->len;
+        world->totals->bytes_from_clients += event->len;
+    }
+    app__maybe_act(world, rec, batch);
+}
+
+bool app_intrude(world_t *world)
+{
+    if (world->recs_count == 0) {
+        return false;
+    }
+    uint32_t span = rng_below(&world->rng, 4) == 0 ? SESSIONS_MAX : 12;
+    uint32_t back = rng_below(&world->rng, world->recs_count < span ? world->recs_count : span);
+    rec_t *rec = &world->recs[world->recs_count - 1 - back];
+    /* Most of the time it lets the workers get on with it. */
+    if (rng_below(&world->rng, 4) != 0 && !rec->closed) {
+        return false;
+    }
+    sim_trace(world->io, "intrude", rec->number, 0);
+    app__act(world, rec, NULL);
+    return true;
+}

@@ -1,0 +1,302 @@
+/* check.c: the invariants. Most are of one slot, and are looked at after each step for the slots
+ * whose lock was taken in it; some are of the whole engine. No thread is inside the engine. */
+#include <string.h>
+
+#include "world.h"
+
+#define CHECK_THAT(world, condition, ...)                                                          \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            world_fail((world), __VA_ARGS__);                                                      \
+        }                                                                                          \
+    } while (0)
+
+/* The engine's own periods, as its sources have them. */
+#define RETRY_NS    (50 * NS_PER_MS)
+#define TICK_NS     (20 * NS_PER_MS)
+#define BACKSTOP_NS (1000 * NS_PER_MS)
+
+void check_touch(world_t *world, const void *lock)
+{
+    const table_t *table = &world->engine->table;
+    uint32_t count = table_count((table_t *)(uintptr_t)table);
+    for (uint32_t base = 0; base < count; base += TABLE_CHUNK_SLOTS) {
+        const char *chunk = (const char *)table_at(&world->engine->table, base);
+        const char *place = lock;
+        if (place >= chunk && place < chunk + TABLE_CHUNK_SLOTS * sizeof(slot_t)) {
+            uint32_t index = base + (uint32_t)((size_t)(place - chunk) / sizeof(slot_t));
+            if (index < SLOTS_MAX && !world->touched[index]) {
+                world->touched[index] = true;
+                world->touched_list[world->touched_count++] = index;
+            }
+            return;
+        }
+    }
+}
+
+static bool check__is_wiped(const slot_t *slot)
+{
+    session_t fresh;
+    memset(&fresh, 0, sizeof fresh);
+    fresh.broken = CAUSE_NONE;
+    return slot->token == TOKEN_NONE && memcmp(&slot->session, &fresh, sizeof fresh) == 0;
+}
+
+/* The bits say what the model says is outstanding. */
+static void check__flight(world_t *world, const slot_t *slot)
+{
+    const struct {
+        const operation_t *operation;
+        uint32_t bit;
+        const char *name;
+    } operations[] = {
+        {&slot->life, FLIGHT_LIFE, "accept or disconnect"},
+        {&slot->recv, FLIGHT_RECV, "receive"},
+        {&slot->send, FLIGHT_SEND, "send"},
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        bool told = (slot->in_flight & operations[i].bit) != 0;
+        bool is = sim_is_outstanding(world->io, &operations[i].operation->io);
+        CHECK_THAT(world, told == is, "slot %u: its %s is in flight: %d, outstanding: %d",
+                   slot->index, operations[i].name, told, is);
+    }
+    bool told = (slot->in_flight & FLIGHT_CALLBACK) != 0;
+    CHECK_THAT(world, told == world->held[slot->index],
+               "slot %u: a callback is in flight: %d, in a worker's hand: %d", slot->index, told,
+               world->held[slot->index]);
+}
+
+/* A slot that is not in a worker's hand goes on by itself. */
+static void check__serving(world_t *world, const slot_t *slot)
+{
+    const session_t *session = &slot->session;
+    bool waits = (slot->in_flight & FLIGHT_CALLBACK) != 0 || slot->dirty != NULL || slot->kicked;
+    bool sends = (slot->in_flight & FLIGHT_SEND) != 0;
+    bool receives = (slot->in_flight & FLIGHT_RECV) != 0;
+    CHECK_THAT(world, slot->token != TOKEN_NONE && (slot->in_flight & FLIGHT_LIFE) == 0,
+               "slot %u serves nobody", slot->index);
+    CHECK_THAT(world, sim_is_open(world->io, slot->sock), "slot %u has no socket", slot->index);
+    CHECK_THAT(world, waits || sends || session->out.head == NULL, "slot %u: a send is forgotten",
+               slot->index);
+    CHECK_THAT(world, waits || receives || session->peer_eof || session->read_paused,
+               "slot %u: a receive is forgotten", slot->index);
+    if (slot->state == SLOT_FLUSHING) {
+        uint64_t deadline_ns = atomic_u64_load((atomic_u64_t *)(uintptr_t)&slot->deadline_ns);
+        CHECK_THAT(world, deadline_ns != 0, "slot %u flushes without a deadline", slot->index);
+        CHECK_THAT(world, waits || sends || receives, "slot %u flushes for ever", slot->index);
+    }
+}
+
+static void check__draining(world_t *world, const slot_t *slot)
+{
+    CHECK_THAT(world, slot->in_flight != 0 || slot->kicked, "slot %u drains for ever",
+               slot->index);
+    bool asked = ((slot->in_flight & FLIGHT_RECV) == 0 ||
+                  sim_is_ending(world->io, &slot->recv.io)) &&
+                 ((slot->in_flight & FLIGHT_SEND) == 0 || sim_is_ending(world->io, &slot->send.io));
+    CHECK_THAT(world, asked, "slot %u drains, and what is in flight is not cancelled",
+               slot->index);
+}
+
+static void check__parting(world_t *world, const slot_t *slot)
+{
+    uint64_t deadline_ns = atomic_u64_load((atomic_u64_t *)(uintptr_t)&slot->deadline_ns);
+    CHECK_THAT(world, slot->in_flight == FLIGHT_LIFE, "slot %u disconnects with flight %x",
+               slot->index, slot->in_flight);
+    CHECK_THAT(world, deadline_ns != 0 || sim_is_ending(world->io, &slot->life.io),
+               "slot %u disconnects without a deadline", slot->index);
+    CHECK_THAT(world, check__is_wiped(slot), "slot %u is not wiped", slot->index);
+}
+
+static void check__slot(world_t *world, slot_t *slot)
+{
+    check__flight(world, slot);
+    uint64_t deadline_ns = atomic_u64_load(&slot->deadline_ns);
+    CHECK_THAT(world,
+               slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0 || slot->kicked,
+               "slot %u: an event is forgotten", slot->index);
+    CHECK_THAT(world, !slot->kicked || sim_wakes(world->io) > 0,
+               "slot %u is kicked, and no worker comes", slot->index);
+    switch (slot->state) {
+    case SLOT_IDLE:
+        CHECK_THAT(world, slot->in_flight == 0 && list_is_linked(&slot->pool_node),
+                   "slot %u is idle, and not in the pool", slot->index);
+        break;
+    case SLOT_ACCEPTING:
+        CHECK_THAT(world, slot->in_flight == FLIGHT_LIFE, "slot %u accepts with flight %x",
+                   slot->index, slot->in_flight);
+        break;
+    case SLOT_OPEN:
+    case SLOT_FLUSHING:
+        check__serving(world, slot);
+        return;
+    case SLOT_DRAINING:
+        check__draining(world, slot);
+        CHECK_THAT(world, deadline_ns == 0, "slot %u drains with a deadline", slot->index);
+        return;
+    case SLOT_RECYCLING:
+    case SLOT_COOLING:
+        check__parting(world, slot);
+        return;
+    case SLOT_REPLACING:
+    case SLOT_STATE_COUNT:
+        world_fail(world, "slot %u rests in a state of passage", slot->index);
+    case SLOT_RETIRED:
+        CHECK_THAT(world, slot->in_flight == 0 && slot->sock == IO_SOCK_NONE,
+                   "slot %u is retired with a socket", slot->index);
+        break;
+    }
+    CHECK_THAT(world, deadline_ns == 0 && check__is_wiped(slot), "slot %u is not wiped",
+               slot->index);
+}
+
+void check_step(world_t *world)
+{
+    CHECK_THAT(world, world->locks_count == 0, "a lock is still held");
+    while (world->touched_count > 0) {
+        uint32_t index = world->touched_list[--world->touched_count];
+        world->touched[index] = false;
+        check__slot(world, table_at(&world->engine->table, index));
+    }
+}
+
+typedef struct {
+    uint64_t states[SLOT_STATE_COUNT];
+    uint64_t deadlines;
+    uint64_t socks;
+    uint64_t spare;
+    uint64_t queued;
+    uint64_t bufs;
+    bool overdue;
+} census_t;
+
+static void check__count(world_t *world, census_t *census)
+{
+    engine_t *engine = world->engine;
+    uint64_t now_ns = io_now_ns(world->io);
+    uint64_t slack_ns = BACKSTOP_NS + world->config.manager_late_ns + 100 * NS_PER_MS;
+    memset(census, 0, sizeof *census);
+    for (uint32_t i = 0; i < table_count(&engine->table); i++) {
+        slot_t *slot = table_at(&engine->table, i);
+        uint64_t deadline_ns = atomic_u64_load(&slot->deadline_ns);
+        bool has_sock = slot->sock != IO_SOCK_NONE;
+        check__slot(world, slot);
+        census->states[slot->state]++;
+        census->deadlines += deadline_ns != 0;
+        census->overdue |= deadline_ns != 0 && now_ns > deadline_ns + slack_ns;
+        census->socks += has_sock;
+        census->spare += has_sock && slot->state == SLOT_IDLE;
+        census->queued += slot->session.out.bytes;
+        census->bufs += slot->session.recv_buf != NULL;
+    }
+}
+
+/* The manager knows of everything that waits for it. */
+static void check__manager(world_t *world, const census_t *census)
+{
+    engine_t *engine = world->engine;
+    if (world->manager_gone) {
+        return;
+    }
+    uint64_t due_ns = sim_manager_due_ns(world->io);
+    uint64_t soon_ns = io_now_ns(world->io) + TICK_NS;
+    bool waited_for = census->deadlines > 0 || engine->retry_at_ns != 0 || world->stop_asked;
+    CHECK_THAT(world, due_ns <= (waited_for ? soon_ns : soon_ns + BACKSTOP_NS),
+               "the manager sleeps too long");
+    CHECK_THAT(world, !census->overdue, "a deadline has passed, and nobody cares");
+    CHECK_THAT(world, engine->retry_at_ns <= io_now_ns(world->io) + RETRY_NS,
+               "the pool pauses too long");
+}
+
+/* Never deaf. */
+static void check__pool(world_t *world, const census_t *census)
+{
+    engine_t *engine = world->engine;
+    uint64_t now_ns = io_now_ns(world->io);
+    uint64_t late_ns = world->config.manager_late_ns + 100 * NS_PER_MS;
+    CHECK_THAT(world, census->states[SLOT_ACCEPTING] == engine->stats.accepts_pending,
+               "the engine counts %u accepts instead of %u",
+               (unsigned)engine->stats.accepts_pending, (unsigned)census->states[SLOT_ACCEPTING]);
+    if (world->stop_asked) {
+        return;
+    }
+    bool full = engine->stats.accepts_pending >= world->config.engine.accept_pool;
+    CHECK_THAT(world, full || engine->retry_at_ns != 0, "the pool has %u accepts, and no plan",
+               (unsigned)engine->stats.accepts_pending);
+    CHECK_THAT(world, full || now_ns < sim_last_accept_ns(world->io) + RETRY_NS + late_ns,
+               "the pool has %u accepts, and nobody tries", (unsigned)engine->stats.accepts_pending);
+    uint64_t waits_ns = sim_oldest_waiting_ns(world->io);
+    uint64_t trouble_ns = sim_last_trouble_ns(world->io);
+    waits_ns = waits_ns < trouble_ns ? trouble_ns : waits_ns;
+    CHECK_THAT(world, waits_ns == UINT64_MAX || now_ns < waits_ns + NS_PER_S + late_ns,
+               "a client waits for ever to be accepted");
+}
+
+void check_all(world_t *world)
+{
+    engine_t *engine = world->engine;
+    const engine_stats_t *stats = &engine->stats;
+    census_t census;
+    check__count(world, &census);
+    const uint64_t *states = census.states;
+    uint64_t active = states[SLOT_OPEN] + states[SLOT_FLUSHING] + states[SLOT_DRAINING];
+    uint64_t parting = states[SLOT_RECYCLING] + states[SLOT_COOLING];
+    CHECK_THAT(world, stats->connections_active == active, "the engine counts %u clients, not %u",
+               (unsigned)stats->connections_active, (unsigned)active);
+    CHECK_THAT(world, active <= world->config.engine.max_connections, "too many clients");
+    CHECK_THAT(world, engine->recycling_now == parting, "the engine counts %u disconnects, not %u",
+               engine->recycling_now, (unsigned)parting);
+    CHECK_THAT(world, atomic_u64_load(&engine->cooling) == states[SLOT_COOLING],
+               "the engine counts %u cooling, not %u",
+               (unsigned)atomic_u64_load(&engine->cooling), (unsigned)states[SLOT_COOLING]);
+    CHECK_THAT(world, atomic_u64_load(&engine->timed) == census.deadlines,
+               "the engine counts %u deadlines, not %u",
+               (unsigned)atomic_u64_load(&engine->timed), (unsigned)census.deadlines);
+    CHECK_THAT(world, atomic_u64_load(&engine->send_queue_bytes) == census.queued,
+               "the engine counts %u queued bytes, not %u",
+               (unsigned)atomic_u64_load(&engine->send_queue_bytes), (unsigned)census.queued);
+    CHECK_THAT(world, atomic_u64_load(&engine->slab.taken) == census.bufs,
+               "the slab counts %u buffers, not %u",
+               (unsigned)atomic_u64_load(&engine->slab.taken), (unsigned)census.bufs);
+    CHECK_THAT(world, engine->spare == census.spare, "the pool counts %u spare sockets, not %u",
+               engine->spare, (unsigned)census.spare);
+    CHECK_THAT(world, atomic_u64_load(&engine->stale_sends) == world->stale_sends,
+               "the engine counts %u stale sends, not %u",
+               (unsigned)atomic_u64_load(&engine->stale_sends), (unsigned)world->stale_sends);
+    uint64_t listener = engine->listener != IO_SOCK_NONE;
+    if (!world->config.sim.sock_late) {
+        CHECK_THAT(world, census.socks + listener == sim_open_socks(world->io),
+                   "the slots have %u sockets, and %u are open", (unsigned)census.socks,
+                   sim_open_socks(world->io));
+    }
+    check__manager(world, &census);
+    check__pool(world, &census);
+}
+
+void check_end(world_t *world)
+{
+    const engine_stats_t *stats = &world->engine->stats;
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    world->touched_count = 0;
+    check_all(world);
+    CHECK_THAT(world, sim_open_socks(world->io) == 0, "%u sockets are left open",
+               sim_open_socks(world->io));
+    CHECK_THAT(world, sim_outstanding(world->io) == 0, "%u operations are outstanding",
+               sim_outstanding(world->io));
+    CHECK_THAT(world, stats->connections_total == world->recs_count,
+               "the engine counts %u clients, the application %u",
+               (unsigned)stats->connections_total, world->recs_count);
+    for (uint32_t i = 0; i < world->recs_count; i++) {
+        CHECK_THAT(world, world->recs[i].closed, "client %u never ended",
+                   (unsigned)world->recs[i].number);
+    }
+    CHECK_THAT(world, stats->sockets_created == sim_socks_made(world->io),
+               "the engine counts %u sockets made, not %u", (unsigned)stats->sockets_created,
+               (unsigned)sim_socks_made(world->io));
+    sim_bytes(world->io, &received, &sent);
+    CHECK_THAT(world, stats->bytes_received == received && stats->bytes_sent == sent,
+               "the engine counts %u and %u bytes, not %u and %u",
+               (unsigned)stats->bytes_received, (unsigned)stats->bytes_sent, (unsigned)received,
+               (unsigned)sent);
+}

@@ -1,0 +1,74 @@
+/* config.c: what a seed makes of a world. Some worlds are calm, some are rough in one way, and
+ * some in every way. */
+#include <string.h>
+
+#include "world.h"
+
+static uint32_t config__odds(rng_t *rng, uint32_t most)
+{
+    static const uint32_t divisors[] = {1, 8, 64};
+    return rng_below(rng, 2) == 0 ? 0 : most / divisors[rng_below(rng, 3)];
+}
+
+static void config__sim(sim_config_t *sim, rng_t *rng)
+{
+    sim->seed = rng_next(rng);
+    sim->reuse = rng_below(rng, 12) != 0;
+    sim->sock_late = !sim->reuse || rng_below(rng, 6) == 0;
+    for (uint32_t kind = 0; kind < SIM_KINDS; kind++) {
+        sim->odds_submit[kind] = config__odds(rng, kind == SIM_DISCONNECT ? 8192 : 1024);
+    }
+    sim->odds_completion = config__odds(rng, 1024);
+    sim->odds_refused = config__odds(rng, 16384);
+    sim->odds_setup = config__odds(rng, 2048);
+    sim->odds_short = config__odds(rng, 32768);
+    sim->odds_lazy = rng_below(rng, 3) * 24000;
+    sim->odds_slow = config__odds(rng, 32768);
+    sim->odds_fd_lost = config__odds(rng, 32768);
+}
+
+static void config__engine(engine_options_t *engine, rng_t *rng)
+{
+    static const io_addr_t anywhere = {.version = 4};
+    engine->address = &anywhere;
+    engine->accept_pool = 1 + rng_below(rng, 6);
+    engine->spare_max = rng_below(rng, 16);
+    engine->cooling_max = rng_below(rng, 4);
+    engine->max_connections = rng_below(rng, 3) == 0 ? 1 + rng_below(rng, 8) : UINT64_MAX;
+    engine->read_size = 8u << rng_below(rng, 5);
+    engine->write_high = 16u << rng_below(rng, 6);
+    engine->write_low = engine->write_high / (1 + rng_below(rng, 4));
+    engine->write_limit = rng_below(rng, 2) == 0 ? UINT64_MAX : engine->write_high * 4;
+    engine->recycle = rng_below(rng, 12) != 0;
+}
+
+void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
+{
+    memset(config, 0, sizeof *config);
+    config__engine(&config->engine, rng);
+    config__sim(&config->sim, rng);
+    config->recycling = rng_below(rng, 12) == 0 ? RECYCLING_UNSUPPORTED : RECYCLING_VERIFIED;
+    config->workers = 1 + rng_below(rng, WORKERS_MAX);
+    config->clients_max = 1 + rng_below(rng, rng_below(rng, 4) == 0 ? CLIENTS_MAX : 8);
+    config->burst_max = 1 + rng_below(rng, config->clients_max);
+    config->steps = 500 + rng_below(rng, 4000);
+    config->odds_preempt = rng_below(rng, 4) * 2000;
+    config->odds_alloc = config__odds(rng, 512);
+    config->odds_slow_call = config__odds(rng, 32768);
+    config->odds_act = 8192u << rng_below(rng, 3);
+    config->think_ns = 1000ull << rng_below(rng, 24);
+    config->manager_late_ns = rng_below(rng, 3) == 0 ? 1000000ull << rng_below(rng, 14) : 1000000;
+    config->drain_ns = rng_below(rng, 3) == 0 ? 0 : NS_PER_MS << rng_below(rng, 18);
+    config->stops_again = rng_below(rng, 4) == 0;
+    if (plan->calm) {
+        config->sim = (sim_config_t){.seed = config->sim.seed, .reuse = true};
+        config->odds_alloc = 0;
+        config->recycling = RECYCLING_VERIFIED;
+        config->engine.recycle = true;
+    }
+    if (plan->steps != 0) {
+        config->steps = plan->steps;
+    }
+    config->sim.submit_fail_at = plan->fail_submit;
+    config->sim.submit_fail_error = plan->fail_submit_error;
+}

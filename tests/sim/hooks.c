@@ -1,0 +1,153 @@
+/* hooks.c: the linker (--wrap) leads the engine's locks, allocations and changes of state through
+ * here. Its sources stay as they are.
+ *
+ * Such a function has no argument that names its world, so the world that runs stands in a
+ * variable: the only mutable one of the whole simulator. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "world.h"
+
+static world_t *hooks__world;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void __real_free(void *memory);
+_Noreturn void __real_abort(void);
+void __real_slot_set_state(slot_t *slot, slot_state_t to);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void __wrap_free(void *memory);
+_Noreturn void __wrap_abort(void);
+void __wrap_slot_set_state(slot_t *slot, slot_state_t to);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
+bool __wrap_io_probe_recycling(uint32_t timeout_ms);
+
+void hooks_enter(world_t *world)
+{
+    hooks__world = world;
+}
+
+const world_t *hooks_world(void)
+{
+    return hooks__world;
+}
+
+/* Whether this allocation is one that fails. */
+static bool hooks__starves(void)
+{
+    world_t *world = hooks__world;
+    if (world == NULL) {
+        return false;
+    }
+    world->allocs++;
+    bool starves = world->allocs == world->plan.fail_alloc ||
+                   (world->running && rng_chance(&world->rng, world->config.odds_alloc));
+    world->totals->allocs_failed += starves;
+    return starves;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    void *memory = hooks__starves() ? NULL : __real_malloc(size);
+    if (hooks__world != NULL) {
+        hooks__world->allocs_live += memory != NULL;
+    }
+    return memory;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    void *memory = hooks__starves() ? NULL : __real_calloc(count, size);
+    if (hooks__world != NULL) {
+        hooks__world->allocs_live += memory != NULL;
+    }
+    return memory;
+}
+
+void __wrap_free(void *memory)
+{
+    if (hooks__world != NULL) {
+        hooks__world->allocs_live -= memory != NULL;
+    }
+    __real_free(memory);
+}
+
+/* A CHECK that does not hold: it has said where, this says how to see it again. */
+void __wrap_abort(void)
+{
+    if (hooks__world != NULL) {
+        world_print_replay(hooks__world);
+    }
+    exit(1);
+}
+
+void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
+{
+    slot_state_t from = slot->state;
+    __real_slot_set_state(slot, to);
+    if (hooks__world != NULL) {
+        hooks__world->totals->rows[from][to]++;
+        sim_trace(hooks__world->io, slot_state_name(to), slot->index, from);
+    }
+}
+
+/* There is one thread: a lock that is taken when it is held would never be released. The
+ * engine's rules: no lock under the engine's, and only the slab's under a slot's. */
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
+{
+    world_t *world = hooks__world;
+    if (world == NULL || world->engine == NULL) {
+        return 0;
+    }
+    if (world->locks_count > 0 && (const void *)lock != (const void *)&world->engine->slab.lock) {
+        world_fail(world, "a lock is taken under another one");
+    }
+    for (uint32_t i = 0; i < world->locks_count; i++) {
+        if (world->locks[i] == lock) {
+            world_fail(world, "a lock is taken twice");
+        }
+    }
+    world->locks[world->locks_count++] = lock;
+    check_touch(world, lock);
+    return 0;
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+    world_t *world = hooks__world;
+    if (world == NULL || world->engine == NULL) {
+        return 0;
+    }
+    if (world->locks_count == 0 || world->locks[world->locks_count - 1] != lock) {
+        world_fail(world, "a lock is released that is not held, or not the last one");
+    }
+    world->locks_count--;
+    if (world->locks_count == 0 && world->running && world->nest < NEST_MAX &&
+        rng_chance(&world->rng, world->config.odds_preempt)) {
+        world->totals->preemptions++;
+        world->nest++;
+        for (uint32_t left = 1 + rng_below(&world->rng, 6); left > 0; left--) {
+            world_step(world);
+        }
+        world->nest--;
+    }
+    return 0;
+}
+
+bool __wrap_io_probe_recycling(uint32_t timeout_ms)
+{
+    (void)timeout_ms;
+    return hooks__world->config.recycling == RECYCLING_VERIFIED;
+}
+
+/* AddressSanitizer calls this before it prints what it found. */
+void __asan_on_error(void);
+void __asan_on_error(void)
+{
+    if (hooks__world != NULL) {
+        world_print_replay(hooks__world);
+    }
+}

@@ -1,0 +1,236 @@
+/* world.h: one run of the real engine in the simulated system: its threads, its application,
+ * its clients. One number, the seed, decides everything that happens.
+ *
+ * The engine's threads are virtual: workers, the manager, and any number of threads of the
+ * application. The scheduler (world.c) lets one of them, a client, or the kernel make a step at
+ * a time. Where a thread releases the last lock that it holds, others may run before it goes
+ * on, as if it had been preempted there: that is how their races are found. */
+#ifndef IOCPREUSE_TESTS_SIM_WORLD_H
+#define IOCPREUSE_TESTS_SIM_WORLD_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../../csrc/engine/engine.h"
+#include "../../csrc/engine/state.h"
+#include "../../csrc/io/sim/sim.h"
+
+#define WORKERS_MAX  4u
+#define CLIENTS_MAX  48u
+#define SESSIONS_MAX 4096u
+#define PINS_MAX     4096u
+#define LOCKS_MAX    4u
+#define NEST_MAX     3u
+#define SLOTS_MAX    256u
+#define SCRATCH_SIZE 4096u
+
+/* What is asked for on the command line. */
+typedef struct {
+    uint64_t seed;
+    uint32_t steps;        /* before the stop; 0 = as the seed says */
+    uint64_t fail_submit;  /* the n-th fails; 0 = none */
+    int fail_submit_error;
+    uint64_t fail_alloc;   /* the n-th fails; 0 = none */
+    bool calm;             /* no faults but those two */
+    FILE *log;             /* the trace as text, or NULL */
+} plan_t;
+
+/* What was seen, over any number of runs. */
+typedef struct {
+    uint64_t runs;
+    uint64_t steps;
+    uint64_t preemptions;
+    uint64_t sessions;
+    uint64_t clients;
+    uint64_t events;
+    uint64_t sends;
+    uint64_t stale_calls; /* calls on sessions that are over */
+    uint64_t bytes_to_clients;
+    uint64_t bytes_from_clients;
+    uint64_t virtual_ns;
+    uint64_t submits;
+    uint64_t allocs;
+    uint64_t allocs_failed;
+    uint64_t faults[SIM_FAULT_COUNT];
+    uint64_t rows[SLOT_STATE_COUNT][SLOT_STATE_COUNT];
+    uint64_t stats_replaced[CAUSE_COUNT];
+    uint64_t recycled;
+} totals_t;
+
+/* One client, as the application knows it. */
+typedef struct {
+    token_t token;
+    uint64_t number;   /* of its connection */
+    uint32_t conn;     /* in the model, while it is open */
+    uint64_t accepted; /* bytes that engine_send took */
+    uint64_t heard;    /* bytes of the client that came in events */
+    bool sending;      /* a thread is in engine_send for it */
+    bool closed;       /* EVENT_CLOSED has come */
+    bool eof_heard;
+    bool eof_written;
+    bool was_full;     /* CALL_FULL was returned, and no EVENT_DRAIN since */
+    bool ends;         /* the application has begun its end, and was the first to do so */
+    reason_t reason;   /* then: why */
+} rec_t;
+
+/* Bytes that the engine sends from where they are. */
+typedef struct {
+    char *bytes;
+    size_t len;
+} pin_t;
+
+typedef enum {
+    WORKER_WAITS,
+    WORKER_CALLS,     /* has events to hand to the application */
+    WORKER_IN_CALL,   /* the application's callback has begun and not ended */
+    WORKER_SETTLES,
+    WORKER_GONE
+} worker_phase_t;
+
+typedef struct {
+    worker_phase_t phase;
+    bool busy; /* it is inside the engine, preempted */
+    uint64_t until_ns;
+    batch_t *batch;
+    event_t *events;
+    uint32_t count;
+    uint32_t at;
+} worker_t;
+
+typedef enum {
+    CLIENT_POLITE,   /* talks, listens, closes, waits for our end */
+    CLIENT_HASTY,    /* talks and closes without reading */
+    CLIENT_RESETTER,
+    CLIENT_VANISHER, /* is not heard of again, without a FIN */
+    CLIENT_SILENT,   /* says nothing */
+    CLIENT_DEAF,     /* talks, and never reads */
+    CLIENT_SLOW,     /* reads a little at a time */
+    CLIENT_KEEPER,   /* keeps its side open when ours is closed */
+    CLIENT_KINDS
+} client_kind_t;
+
+typedef struct {
+    client_kind_t kind;
+    uint32_t conn;
+    uint32_t to_write;
+    uint32_t acts_left;
+    bool fin;
+    uint64_t next_ns;
+} client_t;
+
+/* What the seed makes of this world. */
+typedef struct {
+    uint32_t workers;
+    uint32_t clients_max;
+    uint32_t burst_max;
+    uint32_t steps;           /* until the stop */
+    uint32_t odds_preempt;    /* of 65536 */
+    uint32_t odds_alloc;
+    uint32_t odds_slow_call;
+    uint32_t odds_act;        /* that a callback does something */
+    uint64_t think_ns;        /* clients' and callbacks' pauses */
+    uint64_t manager_late_ns; /* the manager's clock is that coarse */
+    uint64_t drain_ns;
+    bool stops_again;
+    recycling_t recycling;
+    engine_options_t engine;
+    sim_config_t sim;
+} world_config_t;
+
+typedef struct world {
+    plan_t plan;
+    totals_t *totals;
+    world_config_t config;
+    rng_t rng;
+    engine_t *engine;
+    io_t *io;
+    atomic_u64_t generation;
+    uint64_t steps;
+    uint32_t nest;
+    bool running; /* hooks may preempt and fail allocations */
+
+    const void *locks[LOCKS_MAX];
+    uint32_t locks_count;
+    int64_t allocs_live;
+    uint64_t allocs;
+
+    worker_t workers[WORKERS_MAX];
+    jmp_buf manager_bed;
+    bool manager_busy;
+    bool manager_gone;
+    bool stop_asked;
+    bool stop_again;
+    uint64_t stop_due_ns; /* when it must be over */
+
+    client_t clients[CLIENTS_MAX];
+    uint32_t clients_count;
+    uint64_t connect_next_ns;
+    uint32_t burst_left;
+
+    rec_t *recs;
+    uint32_t recs_count;
+    uint64_t stale_sends; /* as the engine should count them */
+    pin_t *pins;
+    uint32_t pins_top;
+    uint32_t pins_live;
+    char scratch[SCRATCH_SIZE];
+
+    bool held[SLOTS_MAX]; /* a worker has an event of the slot that is not settled */
+    bool touched[SLOTS_MAX];
+    uint32_t touched_list[SLOTS_MAX];
+    uint32_t touched_count;
+    uint64_t slots_peak;
+} world_t;
+
+/* Runs one world from its beginning to its end. Returns the hash of its trace. A broken
+ * invariant ends the process, with a line that replays it. */
+uint64_t world_run(const plan_t *plan, totals_t *totals);
+
+/* Ends the process. */
+_Noreturn void world_fail(world_t *world, const char *format, ...);
+/* What to type to see this run again. */
+void world_print_replay(const world_t *world);
+
+/* One step of somebody who can make one. */
+void world_step(world_t *world);
+
+/* config.c: what the seed says. */
+void config_make(world_config_t *config, const plan_t *plan, rng_t *rng);
+
+/* threads.c: the engine's threads. Each returns whether it made a step. */
+void threads_start(world_t *world);
+bool threads_work(world_t *world, uint32_t index);
+bool threads_manage(world_t *world);
+bool threads_are_gone(const world_t *world);
+bool threads_are_urgent(const world_t *world);
+uint64_t threads_next_ns(const world_t *world);
+void threads_free(world_t *world);
+
+/* app.c: the application. */
+void app_begin(world_t *world, event_t *event, batch_t *batch);
+void app_end(world_t *world, event_t *event, batch_t *batch);
+bool app_intrude(world_t *world); /* from a thread of its own */
+
+/* sending.c: its sends. */
+void sending_try(world_t *world, rec_t *rec, batch_t *batch);
+void sending_release(world_t *world, sendq_t *done);
+
+/* crowd.c: the clients. */
+bool crowd_act(world_t *world);
+bool crowd_connect(world_t *world);
+uint64_t crowd_next_ns(const world_t *world);
+void crowd_leave(world_t *world);
+
+/* check.c: the invariants. */
+void check_touch(world_t *world, const void *lock);
+void check_step(world_t *world);
+void check_all(world_t *world);
+void check_end(world_t *world);
+
+/* hooks.c: what the linker puts between the engine and its libraries. */
+void hooks_enter(world_t *world); /* NULL: none */
+const world_t *hooks_world(void);
+
+#endif
