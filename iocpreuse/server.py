@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from iocpreuse._engine import Engine, Session
 from iocpreuse.callbacks import find_callbacks
+from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
 from iocpreuse.exit_hook import stop_at_exit
 from iocpreuse.latch import Latch
-from iocpreuse.listen import name_address, resolve
 from iocpreuse.options import Options, Settings, check_options, check_seconds
-from iocpreuse.reason import Disconnect, make_disconnect
+from iocpreuse.reason import Disconnect
 from iocpreuse.registry import SessionsView
 from iocpreuse.session import SessionId
 from iocpreuse.signals import serve_until_stopped
@@ -110,7 +110,7 @@ class Server:
         with self._lock:
             if self._state is not _State.NEW:
                 raise ServerStateError(f"cannot start: the server is {self._state.value}")
-            engine = self._make_engine()
+            engine = make_engine(self._settings, self._sessions, find_callbacks(self, Server))
             # Callbacks run before this returns, and use both.
             self._engine, self._address = engine, engine.address
             try:
@@ -236,38 +236,6 @@ class Server:
         return f"<{type(self).__name__} {where} {self._state.value}>"
 
     # Inside.
-
-    def _make_engine(self) -> Engine:
-        settings = self._settings
-        handle = None if settings.sock is None else settings.sock.fileno()
-        address = resolve(settings) if handle is None else None
-        try:
-            engine = Engine(
-                address=address,
-                handle=handle,
-                backlog=settings.backlog,
-                dual_stack=settings.dual_stack,
-                concurrency=settings.concurrency,
-                accept_pool=settings.accept_pool,
-                accept_pool_max=settings.accept_pool_max,
-                recycle=settings.recycle == "auto",
-                cooling_max=settings.cooling_max,
-                max_connections=settings.max_connections,
-                nodelay=settings.nodelay,
-                keepalive=settings.keepalive,
-                read_size=settings.read_size,
-                write_high=settings.write_high,
-                write_low=settings.write_low,
-                write_limit=settings.write_limit,
-                sessions=self._sessions,
-                make_disconnect=make_disconnect,
-                **find_callbacks(self, Server),
-            )
-        except OSError as exc:
-            raise name_address(exc, settings) from None
-        if settings.sock is not None:
-            settings.sock.detach()  # the engine owns it now
-        return engine
 
     def _start_if_new(self) -> None:
         if self._state is _State.NEW:

@@ -1,6 +1,8 @@
 """The C suites as programs: each tests/c/test_*.c, tests/io_contract, and tests/engine."""
 
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 import time
@@ -33,12 +35,8 @@ class Target:
 
     def with_flags(self, *flags: str) -> "Target":
         """The same, with FLAGS added for both the compiler and the linker."""
-        return Target(
-            self.compiler,
-            self.backend,
-            self.flags + flags,
-            self.link_flags + flags,
-            self.suffix,
+        return dataclasses.replace(
+            self, flags=self.flags + flags, link_flags=self.link_flags + flags
         )
 
 
@@ -48,6 +46,7 @@ LINUX = Target(
     ("-std=c11", "-O1", "-g", "-D_GNU_SOURCE", "-pthread", *WARNINGS),
     ("-pthread",),
 )
+SIMULATOR = dataclasses.replace(LINUX, backend="sim")
 WINDOWS = Target(
     "x86_64-w64-mingw32-gcc",
     "iocp",
@@ -65,6 +64,9 @@ def sources(target: Target) -> dict[str, list[Path]]:
     """The C files of each program, by its name."""
     io = tree.c_files(tree.CSRC / "io", backend_folder(target))
     engine = tree.c_files(tree.CSRC / "engine")
+    if target.backend == SIMULATOR.backend:
+        world = tree.c_files(tree.TESTS / SIMULATOR.backend)
+        return {SIMULATOR.backend: [*world, *engine, *io]} if world else {}
     programs: dict[str, list[Path]] = {}
     units = tree.c_files(tree.TESTS / "c")
     shared = [path for path in units if not path.name.startswith("test_")]
@@ -93,7 +95,8 @@ def build(target: Target, folder: Path, names: Sequence[str] = ()) -> list[Path]
     for name, files in chosen.items():
         program = folder / f"{name}{target.suffix}"
         parts = [str(objects[path]) for path in files]
-        commands.append([target.compiler, *parts, "-o", str(program), *target.link_flags])
+        flags = [*target.link_flags, *_wraps(files)]
+        commands.append([target.compiler, *parts, "-o", str(program), *flags])
         programs.append(program)
     compiling = len(objects)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -103,6 +106,13 @@ def build(target: Target, folder: Path, names: Sequence[str] = ()) -> list[Path]
     if not all(done):
         raise BuildError(f"the {target.backend} programs do not build")
     return programs
+
+
+def _wraps(files: list[Path]) -> list[str]:
+    """Has the linker lead calls of X to each __wrap_X that the tests among FILES define."""
+    texts = (path.read_text("utf-8") for path in files if path.is_relative_to(tree.TESTS))
+    names = {name for text in texts for name in re.findall(r"\b__wrap_(\w+)\(", text)}
+    return [f"-Wl,--wrap={name}" for name in sorted(names)]
 
 
 def _object(path: Path, folder: Path) -> Path:

@@ -17,6 +17,7 @@
 
 typedef enum {
     EVENT_OPEN,   /* a client has come */
+    EVENT_LOGIN,  /* the application has given it a name */
     EVENT_DATA,   /* DATA and LEN hold what it sent, until the event is settled */
     EVENT_EOF,    /* it will send no more; set KEEP to go on sending */
     EVENT_DRAIN,  /* the send queue is short again */

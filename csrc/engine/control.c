@@ -129,6 +129,35 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
     return result;
 }
 
+call_t engine_login(engine_t *engine, token_t token)
+{
+    call_t result;
+    slot_t *slot = lock_session(engine, token, &result);
+    if (slot == NULL) {
+        return result;
+    }
+    if (slot->state == SLOT_OPEN) {
+        slot->pending |= PENDING_LOGIN;
+        session_advance(engine, slot, NULL);
+    } else {
+        result = CALL_CLOSED;
+    }
+    mutex_unlock(&slot->lock);
+    return result;
+}
+
+call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
+{
+    call_t result;
+    slot_t *slot = lock_session(engine, token, &result);
+    if (slot == NULL) {
+        return result;
+    }
+    *rtt_us = io_rtt_us(engine->io, slot->sock);
+    mutex_unlock(&slot->lock);
+    return CALL_OK;
+}
+
 call_t engine_info(engine_t *engine, token_t token, session_info_t *out)
 {
     call_t result;

@@ -109,6 +109,9 @@ void engine_settle(engine_t *engine, batch_t *batch);
 /* One round of the manager's work. False once the engine has stopped. */
 bool engine_manage(engine_t *engine);
 
+/* How many accepts the pool keeps posted at present. */
+uint32_t engine_pool_size(engine_t *engine);
+
 /* Begins to stop: clients get DRAIN_NS to take what is queued for them; 0 aborts.
  * May be called again, to shorten that. Any thread. */
 void engine_stop(engine_t *engine, uint64_t drain_ns);
@@ -131,6 +134,12 @@ call_t engine_abort(engine_t *engine, token_t token, reason_t reason, bool reset
 
 /* Our FIN follows what is queued; receiving goes on. */
 call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch);
+
+/* Has EVENT_LOGIN told, after the callback that runs now. */
+call_t engine_login(engine_t *engine, token_t token);
+
+/* The round-trip time in microseconds; 0 = not known. */
+call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us);
 
 call_t engine_info(engine_t *engine, token_t token, session_info_t *out);
 

@@ -100,3 +100,11 @@ void engine_pause(engine_t *engine, bool paused)
     mutex_unlock(&engine->lock);
     io_wake_manager(engine->io);
 }
+
+uint32_t engine_pool_size(engine_t *engine)
+{
+    mutex_lock(&engine->lock);
+    uint32_t size = engine->pool_target;
+    mutex_unlock(&engine->lock);
+    return size;
+}

@@ -60,22 +60,48 @@ void sendq_append(sendq_t *to, sendq_t *from)
     sendq_init(from);
 }
 
-uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit)
+uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit,
+                      uint32_t *bytes)
 {
     uint32_t count = 0;
+    *bytes = 0;
     for (const sendbuf_t *buf = queue->head; buf != NULL && count < max && limit > 0;
          buf = buf->next) {
         size_t left = buf->len - buf->sent;
         uint32_t len = left < limit ? (uint32_t)left : limit;
         bufs[count++] = io_buf(buf->data + buf->sent, len);
         limit -= len;
+        *bytes += len;
     }
     return count;
+}
+
+const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial)
+{
+    const sendbuf_t *first = queue->head; /* of the message that is looked at */
+    bool touched = queue->begun;
+    *partial = false;
+    for (const sendbuf_t *buf = first; buf != NULL; buf = buf->next) {
+        touched = touched || attempted > 0 || buf->sent > 0;
+        size_t left = buf->len - buf->sent;
+        attempted -= attempted < left ? attempted : left;
+        if (!buf->last) {
+            continue;
+        }
+        if (!touched) {
+            return first;
+        }
+        *partial = true;
+        first = buf->next;
+        touched = false;
+    }
+    return first;
 }
 
 static void finish_head(sendq_t *queue, sendq_t *done)
 {
     sendbuf_t *buf = queue->head;
+    queue->begun = !buf->last;
     queue->head = buf->next;
     if (queue->head == NULL) {
         queue->tail = NULL;

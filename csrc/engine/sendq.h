@@ -18,6 +18,7 @@ typedef struct sendbuf {
     const char *data;
     size_t len;
     size_t sent;
+    bool last; /* ends a message: what one send() queued */
 } sendbuf_t;
 
 /* A chain of sendbufs in order; also how finished ones are handed on. */
@@ -25,6 +26,7 @@ typedef struct {
     sendbuf_t *head;
     sendbuf_t *tail;
     uint64_t bytes; /* not yet sent */
+    bool begun;     /* buffers of the first message have been finished already */
 } sendq_t;
 
 /* A copy of LEN bytes, or with an OWNER a reference to them. NULL = no memory. */
@@ -34,12 +36,17 @@ sendbuf_t *sendbuf_pin(const void *data, size_t len, void *owner);
 void sendq_init(sendq_t *queue);
 void sendq_push(sendq_t *queue, sendbuf_t *buf);
 
+/* The first buffer of the first message of which not a byte is among the first ATTEMPTED ones;
+ * PARTIAL tells whether there are others, which the peer may have in part. */
+const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial);
+
 /* Moves all of FROM behind TO; FROM is empty then. */
 void sendq_append(sendq_t *to, sendq_t *from);
 
 /* Describes the first bytes of the queue in BUFS, up to MAX of them and LIMIT bytes.
- * Returns how many were filled in. */
-uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit);
+ * Returns how many were filled in, and in BYTES how many bytes they hold. */
+uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32_t limit,
+                      uint32_t *bytes);
 
 /* Takes SENT bytes off the front; finished buffers go to DONE (pinned) or are freed (copies). */
 void sendq_consume(sendq_t *queue, uint64_t sent, sendq_t *done);

@@ -64,11 +64,13 @@ static void start_send(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     io_buf_t bufs[IO_SEND_BUFS_MAX];
-    uint32_t count = sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX);
+    uint32_t count =
+        sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
     io_op_t *op = slot_arm(slot, &slot->send, FLIGHT_SEND);
     int status = io_send(engine->io, op, slot->sock, bufs, count);
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_SEND;
+        session->send_len = 0;
         drain_for_status(engine, slot, status, op->error);
     }
 }
@@ -162,8 +164,8 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         uint32_t pending;
         event_kind_t kind;
     } order[] = {
-        {PENDING_OPEN, EVENT_OPEN},   {PENDING_DATA, EVENT_DATA},     {PENDING_EOF, EVENT_EOF},
-        {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
+        {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN}, {PENDING_DATA, EVENT_DATA},
+        {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
     };
     if (slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
         return;
@@ -265,6 +267,9 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     land(slot, &slot->send, FLIGHT_SEND);
     uint32_t status = io_event_status(event);
     uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
+    if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
+        session->send_len = 0;
+    }
     sendq_consume(&session->out, bytes, &batch->done);
     atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
     session->bytes_sent += bytes;

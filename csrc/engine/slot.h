@@ -39,10 +39,11 @@ typedef enum {
 
 /* Bits of slot_t.pending: what the application must still hear, in this order. */
 #define PENDING_OPEN   1u
-#define PENDING_DATA   2u
-#define PENDING_EOF    4u
-#define PENDING_DRAIN  8u
-#define PENDING_CLOSED 16u
+#define PENDING_LOGIN  2u
+#define PENDING_DATA   4u
+#define PENDING_EOF    8u
+#define PENDING_DRAIN  16u
+#define PENDING_CLOSED 32u
 
 typedef enum {
     OPERATION_ACCEPT,
@@ -67,7 +68,7 @@ typedef struct {
     sendq_t out;
     char *recv_buf;    /* from the slab, or NULL */
     uint32_t recv_len; /* bytes of a message that waits for its event, or is in it */
-    uint32_t send_len; /* bytes of the send in flight */
+    uint32_t send_len; /* bytes given to the send that is in flight, or that failed */
     bool recv_probe;   /* the receive in flight is one of 0 bytes */
     bool recv_ready;   /* it found something to read */
     bool read_paused;  /* no receive until the application wants more */

@@ -72,6 +72,10 @@ int io_listen(io_t *io, const io_addr_t *addr, const io_listen_options_t *option
  * backend if and only if 0 is returned. */
 int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *options, io_sock_t *out);
 
+/* The smoothed round-trip time of SOCK's connection, in microseconds; 0 where the stack does
+ * not tell. */
+uint32_t io_rtt_us(io_t *io, io_sock_t sock);
+
 /* The address that SOCK is bound to. */
 int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out);
 
@@ -148,6 +152,7 @@ bool io_probe_recycling(uint32_t timeout_ms);
  * io_types.h defines them, and IO_NATIVE_NTSTATUS: 1 where the status came from the system
  * itself (error is then its Winsock code), 0 where the backend made it from an errno; and
  * IO_ACCEPT_MAKES_SOCK: 1 where io_accept makes a missing socket in the call, 0 where it
- * comes with the completion. */
+ * comes with the completion; and IO_FAILED_SEND_IS_UNSENT: 1 where a send that failed has
+ * certainly put nothing on the wire. */
 
 #endif

@@ -64,25 +64,59 @@ static PyObject *call(engine_object_t *self, const event_t *event, PyObject *cal
     return result;
 }
 
-/* The registry's key is an int, as Session.id is. */
+/* The registries' key is an int, as Session.id is. */
 static int register_session(engine_object_t *self, token_t token, PyObject *session)
 {
     PyObject *key = PyLong_FromUnsignedLongLong(token);
     if (key == NULL) {
         return -1;
     }
-    int status = PyDict_SetItem(self->sessions, key, session);
+    int status = PyDict_SetItem(self->connected_only, key, session);
+    if (status == 0) {
+        status = PyDict_SetItem(self->sessions, key, session);
+    }
     Py_DECREF(key);
     return status;
 }
 
-static void unregister_session(engine_object_t *self, token_t token)
+/* Out of the registries, before the application hears of the end. A login that comes at the same
+ * moment looks whether the session ends after it has registered it. */
+static void unregister_session(engine_object_t *self, const event_t *event,
+                               session_object_t *session)
 {
-    PyObject *key = PyLong_FromUnsignedLongLong(token);
+    PyObject *key = PyLong_FromUnsignedLongLong(event->token);
     if (key == NULL || PyDict_DelItem(self->sessions, key) < 0) {
         PyErr_Clear(); /* it never came in: no memory at its start */
     }
+    if (key == NULL || PyDict_DelItem(self->connected_only, key) < 0) {
+        PyErr_Clear(); /* it has logged in */
+    }
     Py_XDECREF(key);
+    if (session->net_id != Py_None) {
+        Py_XDECREF(call(self, event, self->logout, (PyObject *)session, NULL, "logout"));
+    }
+}
+
+/* The end of a session with requests that nobody has answered, or with messages unsent. */
+static void lose(engine_object_t *self, const event_t *event, session_object_t *session)
+{
+    const session_t *slot_session = &event->slot->session;
+    bool begun = atomic_u32_load(&session->begun) != 0;
+    if (!begun && (!self->wants_unsent || sendq_is_empty(&slot_session->out))) {
+        return;
+    }
+    bool partial;
+    PyObject *unsent = sending_unsent(&slot_session->out, slot_session->send_len, &partial);
+    PyObject *result = NULL;
+    if (unsent != NULL) {
+        result = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, unsent,
+                                              partial ? Py_True : Py_False, NULL);
+    }
+    if (result == NULL) {
+        failed(self, event, (PyObject *)session, "on_abort");
+    }
+    Py_XDECREF(unsent);
+    Py_XDECREF(result);
 }
 
 static void on_open(engine_object_t *self, event_t *event)
@@ -163,8 +197,9 @@ static void report_bug(engine_object_t *self, const event_t *event, PyObject *se
 
 static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
 {
-    unregister_session(self, event->token);
     session_end((session_object_t *)session);
+    unregister_session(self, event, (session_object_t *)session);
+    lose(self, event, (session_object_t *)session);
     *event->user = NULL;
     const ending_t *ending = &event->slot->session.ending;
     if (self->on_disconnect != NULL || ending->bug) {
@@ -197,6 +232,11 @@ static void dispatch(engine_object_t *self, event_t *event)
     }
     switch (event->kind) {
     case EVENT_OPEN:
+        break;
+    case EVENT_LOGIN:
+        if (self->on_login != NULL) {
+            Py_XDECREF(call(self, event, self->on_login, session, NULL, "on_login"));
+        }
         break;
     case EVENT_DATA:
         on_data(self, event, session);

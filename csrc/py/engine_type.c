@@ -56,6 +56,13 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->on_disconnect);
     Py_VISIT(self->on_error);
     Py_VISIT(self->make_disconnect);
+    Py_VISIT(self->connected_only);
+    Py_VISIT(self->on_login);
+    Py_VISIT(self->login);
+    Py_VISIT(self->logout);
+    Py_VISIT(self->begin);
+    Py_VISIT(self->lose);
+    Py_VISIT(self->on_pool);
     return 0;
 }
 
@@ -69,6 +76,13 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->on_disconnect);
     Py_CLEAR(self->on_error);
     Py_CLEAR(self->make_disconnect);
+    Py_CLEAR(self->connected_only);
+    Py_CLEAR(self->on_login);
+    Py_CLEAR(self->login);
+    Py_CLEAR(self->logout);
+    Py_CLEAR(self->begin);
+    Py_CLEAR(self->lose);
+    Py_CLEAR(self->on_pool);
     return 0;
 }
 
@@ -119,13 +133,34 @@ static PyObject *engine_type_work(engine_object_t *self, PyObject *unused)
     return dispatch_work(self);
 }
 
+/* Tells the facade that the pool has another size. */
+static void tell_pool(engine_object_t *self, uint32_t size)
+{
+    PyObject *result = PyObject_CallFunction(self->on_pool, "I", size);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(self->on_pool);
+    }
+    Py_XDECREF(result);
+}
+
 static PyObject *engine_type_manage(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
-    Py_BEGIN_ALLOW_THREADS;
-    while (engine_manage(self->engine)) {
+    uint32_t told = engine_pool_size(self->engine);
+    bool more = true;
+    while (more) {
+        uint32_t size;
+        Py_BEGIN_ALLOW_THREADS;
+        do {
+            more = engine_manage(self->engine);
+            size = engine_pool_size(self->engine);
+        } while (more && size == told);
+        Py_END_ALLOW_THREADS;
+        if (size != told) {
+            told = size;
+            tell_pool(self, size);
+        }
     }
-    Py_END_ALLOW_THREADS;
     atomic_u32_store(&self->stopped, 1);
     Py_RETURN_NONE;
 }

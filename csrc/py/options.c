@@ -37,19 +37,23 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
         "accept_pool", "accept_pool_max", "recycle",    "cooling_max",     "max_connections",
         "nodelay",     "keepalive",       "read_size",  "write_high",      "write_low",
         "write_limit", "sessions",        "on_connect", "on_data",         "on_drain",
-        "on_eof",      "on_disconnect",   "on_error",   "make_disconnect", NULL,
+        "on_eof",      "on_disconnect",   "on_error",   "make_disconnect", "connected_only",
+        "on_login",    "login",           "logout",     "begin",           "lose",
+        "on_pool",     "wants_unsent",    NULL,
     };
     PyObject *address, *handle, *keepalive, *sessions;
+    PyObject *connected_only, *on_login, *login, *logout, *begin, *lose, *on_pool;
     PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
-    int dual_stack, recycle, nodelay;
+    int dual_stack, recycle, nodelay, wants_unsent;
     unsigned long long max_connections, write_high, write_low, write_limit;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOO", names, &address, &handle,
+            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOp", names, &address, &handle,
             &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
             &options->accept_pool_max, &recycle, &options->cooling_max, &max_connections, &nodelay,
             &keepalive, &options->read_size, &write_high, &write_low, &write_limit, &PyDict_Type,
             &sessions, &on_connect, &on_data, &on_drain, &on_eof, &on_disconnect, &on_error,
-            &make_disconnect)) {
+            &make_disconnect, &PyDict_Type, &connected_only, &on_login, &login, &logout, &begin,
+            &lose, &on_pool, &wants_unsent)) {
         return false;
     }
     options->listen.dual_stack = dual_stack;
@@ -67,6 +71,14 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
     self->on_disconnect = callback(on_disconnect);
     self->on_error = Py_NewRef(on_error);
     self->make_disconnect = Py_NewRef(make_disconnect);
+    self->connected_only = Py_NewRef(connected_only);
+    self->on_login = callback(on_login);
+    self->login = Py_NewRef(login);
+    self->logout = Py_NewRef(logout);
+    self->begin = Py_NewRef(begin);
+    self->lose = Py_NewRef(lose);
+    self->on_pool = Py_NewRef(on_pool);
+    self->wants_unsent = wants_unsent;
     return parse_keepalive(keepalive, &options->listen.accepted) &&
            parse_listener(address, handle, options, addr);
 }

@@ -36,6 +36,42 @@ static bool push_object(sendq_t *chain, PyObject *object)
     return good;
 }
 
+/* One message, from its first buffer to the one that ends it; *NEXT is what follows. */
+static PyObject *join_message(const sendbuf_t *buf, const sendbuf_t **next)
+{
+    size_t len = 0;
+    for (const sendbuf_t *part = buf; part != NULL; part = part->last ? NULL : part->next) {
+        len += part->len;
+    }
+    PyObject *message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+    if (message == NULL) {
+        return NULL;
+    }
+    char *to = PyBytes_AS_STRING(message);
+    bool last = false;
+    for (; buf != NULL && !last; buf = buf->next) {
+        memcpy(to, buf->data, buf->len);
+        to += buf->len;
+        last = buf->last;
+    }
+    *next = buf;
+    return message;
+}
+
+PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial)
+{
+    const sendbuf_t *buf = sendq_untouched(queue, attempted, partial);
+    PyObject *list = PyList_New(0);
+    while (list != NULL && buf != NULL) {
+        PyObject *message = join_message(buf, &buf);
+        if (message == NULL || PyList_Append(list, message) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(message);
+    }
+    return list;
+}
+
 void sending_release(sendq_t *done)
 {
     while (done->head != NULL) {
@@ -57,6 +93,9 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
             sending_release(&chain);
             return false;
         }
+    }
+    if (chain.tail != NULL) {
+        chain.tail->last = true;
     }
     batch_t *batch = dispatch_batch(self);
     if (chain.bytes >= UNLOCKED_MIN_BYTES) {

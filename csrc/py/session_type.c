@@ -20,6 +20,7 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     self->engine = engine;
     self->token = event->token;
     self->app_state = Py_NewRef(Py_None);
+    self->net_id = Py_NewRef(Py_None);
     self->peer = event->slot->session.peer;
     self->local = event->slot->session.local;
     self->connected_at = connected_at;
@@ -50,12 +51,14 @@ static int session_traverse(session_object_t *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->engine);
     Py_VISIT(self->app_state);
+    Py_VISIT(self->net_id);
     return 0;
 }
 
 static int session_clear(session_object_t *self)
 {
     Py_CLEAR(self->app_state);
+    Py_CLEAR(self->net_id);
     return 0;
 }
 
@@ -67,6 +70,7 @@ static void session_dealloc(session_object_t *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     Py_CLEAR(self->app_state);
+    Py_CLEAR(self->net_id);
     Py_CLEAR(self->engine);
     type->tp_free(self);
     Py_DECREF(type);
@@ -171,6 +175,83 @@ static PyObject *session_get_extra_info(session_object_t *self, PyObject *const 
     return Py_NewRef(count == 2 ? args[1] : Py_None);
 }
 
+static PyObject *session_login(session_object_t *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"net_id", "conflict", NULL};
+    PyObject *net_id;
+    PyObject *conflict = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:login", names, &net_id, &conflict)) {
+        return NULL;
+    }
+    return PyObject_CallFunctionObjArgs(self->engine->login, (PyObject *)self, net_id, conflict,
+                                        NULL);
+}
+
+static PyObject *session_begin_request(session_object_t *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"tag", "request", NULL};
+    PyObject *tag = Py_None;
+    PyObject *request = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:begin", names, &tag, &request)) {
+        return NULL;
+    }
+    return PyObject_CallFunctionObjArgs(self->engine->begin, (PyObject *)self, tag, request, NULL);
+}
+
+/* For the facade: the session has this name, since then; None and 0 take it back. */
+static PyObject *session_set_login(session_object_t *self, PyObject *args)
+{
+    PyObject *net_id;
+    double at;
+    if (!PyArg_ParseTuple(args, "Od", &net_id, &at)) {
+        return NULL;
+    }
+    self->logged_in_at = at;
+    Py_XSETREF(self->net_id, Py_NewRef(net_id));
+    Py_RETURN_NONE;
+}
+
+/* For the facade: has on_login called. False where the session is ending. */
+static PyObject *session_tell_login(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(engine_login(self->engine->engine, self->token) == CALL_OK);
+}
+
+/* For the facade: another session has taken the name over. */
+static PyObject *session_replace(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_end(self->engine->engine, self->token, REASON_REPLACED,
+                     dispatch_batch(self->engine));
+    Py_RETURN_NONE;
+}
+
+/* For the facade: requests are open, so the end has to be told to LOSE. */
+static PyObject *session_set_begun(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    atomic_u32_store(&self->begun, 1);
+    Py_RETURN_NONE;
+}
+
+static PyObject *session_logged_in_at(session_object_t *self, void *closure)
+{
+    (void)closure;
+    double at = self->logged_in_at;
+    return at == 0 ? Py_NewRef(Py_None) : PyFloat_FromDouble(at);
+}
+
+static PyObject *session_rtt(session_object_t *self, void *closure)
+{
+    (void)closure;
+    uint32_t rtt_us = 0;
+    if (engine_rtt(self->engine->engine, self->token, &rtt_us) != CALL_OK || rtt_us == 0) {
+        Py_RETURN_NONE;
+    }
+    return PyFloat_FromDouble(rtt_us / 1e6);
+}
+
 static PyObject *session_id(session_object_t *self, void *closure)
 {
     (void)closure;
@@ -229,8 +310,24 @@ PyDoc_STRVAR(get_extra_info_doc,
              "get_extra_info(name: str, default: Any = None) -> Any\n--\n\n"
              "'peername' or 'sockname', as asyncio's transports have it; else the default.");
 
+PyDoc_STRVAR(login_doc,
+             "login(net_id: NetId, *, conflict: str = 'reject') -> None\n--\n\n"
+             "Give the client the application's own name. Any thread.\n\n"
+             "From now on it stands in Server.logged_in instead of connected_only; on_login\n"
+             "follows, as a callback of its own. If another session has the name, 'reject'\n"
+             "raises LoginConflict, and 'replace' takes it over: the other session ends with\n"
+             "REPLACED. Raises SessionClosed, TypeError for an unhashable name, ValueError.");
+PyDoc_STRVAR(begin_doc,
+             "begin(tag: Hashable = None, request: bytes | None = None) -> Pending\n--\n\n"
+             "Note that work for this client has begun. Any thread.\n\n"
+             "The Pending's reply() answers it. If the client goes before that, on_abort says\n"
+             "who answers for it, or it is aborted. Raises SessionClosed.");
+
 #define METHOD(name, function, flags)                                                              \
     {#name, (PyCFunction)(void (*)(void))session_##function, flags, name##_doc}
+
+#define PRIVATE(name, function, flags)                                                             \
+    {#name, (PyCFunction)(void (*)(void))session_##function, flags, NULL}
 
 static PyMethodDef session_methods[] = {
     METHOD(send, send, METH_FASTCALL),
@@ -239,6 +336,12 @@ static PyMethodDef session_methods[] = {
     METHOD(write_eof, write_eof, METH_NOARGS),
     METHOD(is_closing, is_closing, METH_NOARGS),
     METHOD(get_extra_info, get_extra_info, METH_FASTCALL),
+    METHOD(login, login, METH_VARARGS | METH_KEYWORDS),
+    METHOD(begin, begin_request, METH_VARARGS | METH_KEYWORDS),
+    PRIVATE(_set_login, set_login, METH_VARARGS),
+    PRIVATE(_tell_login, tell_login, METH_NOARGS),
+    PRIVATE(_replace, replace, METH_NOARGS),
+    PRIVATE(_set_begun, set_begun, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
 
@@ -249,6 +352,9 @@ static PyGetSetDef session_getset[] = {
     GETTER(peername, "The client's address, as the socket module gives it."),
     GETTER(sockname, "The server's address on this connection."),
     GETTER(connected_at, "When the client was accepted: seconds since the epoch."),
+    GETTER(logged_in_at, "When login() gave it a name: seconds since the epoch; None before."),
+    GETTER(rtt, "The TCP stack's round-trip time in seconds; None where it does not tell\n"
+                "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer)."),
     GETTER(bytes_received, "Bytes received from the client so far."),
     GETTER(bytes_sent, "Bytes that the TCP stack has taken so far."),
     GETTER(messages_received, "Calls of on_data so far."),
@@ -259,6 +365,10 @@ static PyGetSetDef session_getset[] = {
 static PyMemberDef session_members[] = {
     {"state", T_OBJECT, offsetof(session_object_t, app_state), 0,
      "The application's own; None at first."},
+    {"net_id", T_OBJECT, offsetof(session_object_t, net_id), READONLY,
+     "The application's name for the client, from login(); None before."},
+    {"priority", T_INT, offsetof(session_object_t, priority), 0,
+     "The order of broadcasts, higher first; 0 at first."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(session_object_t, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -34,14 +34,22 @@ typedef struct {
     PyObject_HEAD module_state_t *state;
     PyObject *module; /* keeps STATE alive */
     engine_t *engine;
-    PyObject *sessions;   /* dict: SessionId to Session */
-    PyObject *on_connect; /* callbacks: NULL where the application has none */
+    PyObject *sessions;       /* dict: SessionId to Session */
+    PyObject *connected_only; /* the same, of those without a net_id */
+    PyObject *on_connect;     /* callbacks: NULL where the application has none */
     PyObject *on_data;
     PyObject *on_drain;
     PyObject *on_eof;
     PyObject *on_disconnect;
     PyObject *on_error;
     PyObject *make_disconnect;
+    PyObject *on_login;
+    PyObject *login;   /* the facade's registry of names: login(session, net_id, **options) */
+    PyObject *logout;  /* and logout(session), when it ends */
+    PyObject *begin;   /* and of requests: begin(session, tag, request) */
+    PyObject *lose;    /* and lose(session, unsent, partial), when it ends with some open */
+    PyObject *on_pool; /* told the pool's new size */
+    bool wants_unsent; /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
     atomic_u32_t started;
     atomic_u32_t stopped;
@@ -51,11 +59,15 @@ typedef struct {
 typedef struct {
     PyObject_HEAD engine_object_t *engine;
     token_t token;
+    PyObject *net_id;    /* None until login */
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *weakrefs;
     io_addr_t peer;
     io_addr_t local;
     double connected_at;
+    double logged_in_at; /* 0 = not */
+    int priority;
+    atomic_u32_t begun;   /* requests have been begun for it */
     atomic_u32_t ended;   /* FINAL holds */
     session_info_t final; /* the counters as they stood at the end */
 } session_object_t;
@@ -79,6 +91,10 @@ batch_t *dispatch_batch(engine_object_t *self);
 /* Queues the bytes of ARGS. False with an exception for what is not bytes-like. */
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result);
+
+/* The whole messages of QUEUE of which the peer certainly has nothing, as a list of bytes.
+ * PARTIAL: it may have others in part. */
+PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial);
 
 /* Releases what was pinned. */
 void sending_release(sendq_t *done);

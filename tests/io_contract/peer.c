@@ -250,6 +250,7 @@ bool peer_name(peer_t peer, io_addr_t *out)
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
     memset(out, 0, sizeof *out);
+    memset(&name, 0, sizeof name);
     if (getsockname(native(peer), (struct sockaddr *)(void *)&name, &len) != 0) {
         return false;
     }

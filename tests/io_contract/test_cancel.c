@@ -120,7 +120,7 @@ static void cancel_a_blocked_send(test_t *t)
     conn_t conn;
     rig_open(&rig, t);
     rig_connect_narrow(&rig, &conn);
-    uint32_t len = 8u * 1024 * 1024;
+    uint32_t len = 8000000;
     void *data = calloc(1, len);
     REQUIRE(t, data != NULL);
     do {
@@ -143,7 +143,7 @@ static void cancel_one_of_two(test_t *t)
     conn_t conn;
     rig_open(&rig, t);
     rig_connect_narrow(&rig, &conn);
-    uint32_t len = 8u * 1024 * 1024;
+    uint32_t len = 8000000;
     void *data = calloc(1, len);
     REQUIRE(t, data != NULL);
     do {

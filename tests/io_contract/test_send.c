@@ -4,7 +4,7 @@
 
 #include "rig.h"
 
-#define BULK (8u * 1024 * 1024)
+#define BULK 8000000u
 
 /* A client that reads LEN bytes and checks them; on a thread of its own. */
 typedef struct {

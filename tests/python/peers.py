@@ -64,6 +64,9 @@ class Client(socket.socket):
 
     def is_ended(self):
         """Waits for the end. "fin" or "reset", whatever data came before."""
+        if WINDOWS:
+            # With a timeout Python waits in select(), and Wine forgets the reset meanwhile.
+            self.settimeout(None)
         try:
             while self.recv(1 << 16):
                 pass

@@ -1,5 +1,8 @@
 """The generation rule: what is meant for a client that left reaches nobody."""
 
+import collections
+import contextlib
+import itertools
 import queue
 import threading
 import time
@@ -14,19 +17,31 @@ CLIENTS = 20
 
 
 class AnswersLate(Recorder):
-    """Hands each request to another thread, which answers after the client may be gone."""
+    """Another thread answers: some requests a moment later, the others many clients later."""
+
+    CLIENTS_LATER = 40
 
     def __init__(self, **options):
         super().__init__(**options)
         self.late = queue.SimpleQueue()
+        self.held = collections.deque()
+        self.clients = itertools.count()
         self.outcomes = {"sent": 0, "closed": 0, "stale": 0, "refused by id": 0}
         self.thread = threading.Thread(target=self.answer)
 
+    def on_connect(self, session):
+        number = session.state = next(self.clients)
+        with contextlib.suppress(IndexError):
+            while self.held[0][1].state < number - self.CLIENTS_LATER:
+                self.late.put(self.held.popleft())
+
     def on_data(self, session, data):
-        if data[:1] == b"L":
-            self.late.put((time.monotonic() + 0.002, session, data))
-        else:
+        if data[:1] != b"L":
             session.send(data)
+        elif session.state % 2:
+            self.held.append((0, session, data))
+        else:
+            self.late.put((time.monotonic() + 0.002, session, data))
 
     def answer(self):
         turn = 0
@@ -53,7 +68,7 @@ class AnswersLate(Recorder):
 
 def test_a_late_answer_never_reaches_the_next_client(serve):
     """Thousands of clients leave; each next one checks every byte it gets to the end."""
-    server = serve(AnswersLate, accept_pool=4, workers=3)
+    server = serve(AnswersLate, accept_pool=4, accept_pool_max=4, workers=3)
     server.thread.start()
 
     def come_and_go(number):
@@ -84,7 +99,7 @@ def test_a_late_answer_never_reaches_the_next_client(serve):
 
 def test_stale_session_of_a_slot_in_use(serve):
     """With one accept posted, the next client soon gets the slot: then it is StaleSession."""
-    server = serve(accept_pool=1)
+    server = serve(accept_pool=1, accept_pool_max=1)
     with Client(server.address) as client:
         assert client.ask(b"x") == b"x"
     old, _ = server.next_end()

@@ -117,6 +117,15 @@ static void app__act(world_t *world, rec_t *rec, batch_t *batch)
     }
 }
 
+/* No two callbacks of one session run at once, and none is settled while it runs. */
+static void app__enter(world_t *world, rec_t *rec, const event_t *event)
+{
+    if (rec->in_call || !world->held[event->slot->index]) {
+        world_fail(world, "client %u: two callbacks at once", (unsigned)rec->number);
+    }
+    rec->in_call = true;
+}
+
 static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
 {
     if (rng_chance(&world->rng, world->config.odds_act)) {
@@ -225,6 +234,7 @@ void app_begin(world_t *world, event_t *event, batch_t *batch)
 {
     rec_t *rec = event->kind == EVENT_OPEN ? app__open(world, event) : app__find(world, event);
     world->totals->events++;
+    app__enter(world, rec, event);
     switch (event->kind) {
     case EVENT_OPEN:
         break;
@@ -243,10 +253,9 @@ void app_begin(world_t *world, event_t *event, batch_t *batch)
         event->keep = rng_below(&world->rng, 3) == 0;
         break;
     case EVENT_DRAIN:
-        if (!rec->was_full && !rec->sending) {
+        if (rec->drains++ >= rec->fulls && !rec->sending) {
             world_fail(world, "a drain event for a queue that was not full");
         }
-        rec->was_full = false;
         break;
     case EVENT_CLOSED:
         app__closed(world, rec, event);
@@ -258,6 +267,10 @@ void app_begin(world_t *world, event_t *event, batch_t *batch)
 void app_end(world_t *world, event_t *event, batch_t *batch)
 {
     uintptr_t place = (uintptr_t)*event->user;
+    if (!world->held[event->slot->index]) {
+        world_fail(world, "slot %u: an event is settled while its callback runs",
+                   event->slot->index);
+    }
     if (event->kind == EVENT_CLOSED) {
         return;
     }
@@ -265,6 +278,7 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
         world_fail(world, "a session was gone before its callback ended");
     }
     rec_t *rec = &world->recs[place - 1];
+    rec->in_call = false;
     if (event->kind == EVENT_DATA) {
         app__check_data(world, rec, event);
         rec->heard += event->len;
@@ -273,8 +287,21 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
     app__maybe_act(world, rec, batch);
 }
 
+/* Takes no more clients for a while. */
+static void app__pause(world_t *world)
+{
+    world->paused = !world->paused;
+    world->resumed_ns = io_now_ns(world->io);
+    sim_trace(world->io, "pause", world->paused, 0);
+    engine_pause(world->engine, world->paused);
+}
+
 bool app_intrude(world_t *world)
 {
+    if (rng_below(&world->rng, world->paused ? 32 : 1024) == 0) {
+        app__pause(world);
+        return true;
+    }
     if (world->recs_count == 0) {
         return false;
     }

@@ -14,7 +14,6 @@ static void config__sim(sim_config_t *sim, rng_t *rng)
 {
     sim->seed = rng_next(rng);
     sim->reuse = rng_below(rng, 12) != 0;
-    sim->sock_late = !sim->reuse || rng_below(rng, 6) == 0;
     for (uint32_t kind = 0; kind < SIM_KINDS; kind++) {
         sim->odds_submit[kind] = config__odds(rng, kind == SIM_DISCONNECT ? 8192 : 1024);
     }
@@ -32,7 +31,7 @@ static void config__engine(engine_options_t *engine, rng_t *rng)
     static const io_addr_t anywhere = {.version = 4};
     engine->address = &anywhere;
     engine->accept_pool = 1 + rng_below(rng, 6);
-    engine->spare_max = rng_below(rng, 16);
+    engine->accept_pool_max = engine->accept_pool + rng_below(rng, 12);
     engine->cooling_max = rng_below(rng, 4);
     engine->max_connections = rng_below(rng, 3) == 0 ? 1 + rng_below(rng, 8) : UINT64_MAX;
     engine->read_size = 8u << rng_below(rng, 5);

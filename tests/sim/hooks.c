@@ -15,6 +15,8 @@ void *__real_calloc(size_t count, size_t size);
 void __real_free(void *memory);
 _Noreturn void __real_abort(void);
 void __real_slot_set_state(slot_t *slot, slot_state_t to);
+bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
+void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -24,6 +26,8 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 bool __wrap_io_probe_recycling(uint32_t timeout_ms);
+bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
+void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 
 void hooks_enter(world_t *world)
 {
@@ -94,15 +98,24 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
     }
 }
 
-/* There is one thread: a lock that is taken when it is held would never be released. The
- * engine's rules: no lock under the engine's, and only the slab's under a slot's. */
+/* The locks that may be taken under a slot's. */
+static bool hooks__is_leaf(const world_t *world, const void *lock)
+{
+    bool leaf = lock == &world->engine->slab.lock;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
+    }
+    return leaf;
+}
+
+/* There is one thread: a lock that is taken when it is held would never be released. */
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
 {
     world_t *world = hooks__world;
     if (world == NULL || world->engine == NULL) {
         return 0;
     }
-    if (world->locks_count > 0 && (const void *)lock != (const void *)&world->engine->slab.lock) {
+    if (world->locks_count > 0 && (world->locks_count > 1 || !hooks__is_leaf(world, lock))) {
         world_fail(world, "a lock is taken under another one");
     }
     for (uint32_t i = 0; i < world->locks_count; i++) {
@@ -135,6 +148,29 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
         world->nest--;
     }
     return 0;
+}
+
+/* From here to its settling an event is in somebody's hand. */
+bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
+{
+    world_t *world = hooks__world;
+    if (world->held[slot->index]) {
+        world_fail(world, "two events of slot %u are in hand at once", slot->index);
+    }
+    world->held[slot->index] = __real_batch_add(batch, kind, slot);
+    return world->held[slot->index];
+}
+
+void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch)
+{
+    world_t *world = hooks__world;
+    const rec_t *rec = *event->user == NULL ? NULL : &world->recs[(uintptr_t)*event->user - 1];
+    if (!world->held[event->slot->index] || (rec != NULL && rec->in_call)) {
+        world_fail(world, "slot %u: an event is settled twice, or while its callback runs",
+                   event->slot->index);
+    }
+    world->held[event->slot->index] = false;
+    __real_session_settle(engine, event, batch);
 }
 
 bool __wrap_io_probe_recycling(uint32_t timeout_ms)

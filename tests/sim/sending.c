@@ -97,8 +97,9 @@ static bool sending__make(world_t *world, const rec_t *rec, sendq_t *chain)
     return true;
 }
 
+/* OVER: the session's end, or its end of file, came before the call. */
 static void sending__check(world_t *world, rec_t *rec, uint64_t bytes, const sendq_t *chain,
-                           call_t result)
+                           call_t result, bool over)
 {
     bool taken = result == CALL_OK || result == CALL_FULL;
     if (taken != (chain->bytes != bytes || (bytes == 0 && taken)) ||
@@ -106,16 +107,14 @@ static void sending__check(world_t *world, rec_t *rec, uint64_t bytes, const sen
         world_fail(world, "engine_send came to %d, and left %u of %u bytes", (int)result,
                    (unsigned)chain->bytes, (unsigned)bytes);
     }
-    if (taken && (rec->closed || rec->eof_written)) {
+    if (taken && over) {
         world_fail(world, "engine_send took bytes for client %u after its end",
                    (unsigned)rec->number);
     }
     if (result == CALL_EOF && !rec->eof_written) {
         world_fail(world, "engine_send says EOF before any");
     }
-    if (result == CALL_FULL) {
-        rec->was_full = true;
-    }
+    rec->fulls += result == CALL_FULL;
 }
 
 void sending_try(world_t *world, rec_t *rec, batch_t *batch)
@@ -140,6 +139,7 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
             rec->ends = true;
             rec->reason = REASON_WRITE_OVERFLOW;
         }
+        bool over = rec->closed || rec->eof_written;
         call_t result = engine_send(world->engine, rec->token, &chain, batch);
         if (result != CALL_OK && result != CALL_FULL) {
             rec->accepted -= bytes;
@@ -148,7 +148,7 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
             world_fail(world, "a send to client %u, which is gone, came to %d",
                        (unsigned)rec->number, (int)result);
         }
-        sending__check(world, rec, bytes, &chain, result);
+        sending__check(world, rec, bytes, &chain, result, over);
     }
     sending_release(world, &chain);
     rec->sending = false;

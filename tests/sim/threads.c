@@ -1,38 +1,34 @@
 /* threads.c: the engine's threads, one step at a time. */
 #include "world.h"
 
-#include <stdlib.h>
-
-void threads_free(world_t *world)
+static void threads__be_manager(void *context)
 {
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        free(world->workers[i].batch);
-        world->workers[i].batch = NULL;
+    world_t *world = context;
+    while (engine_manage(world->engine)) {
     }
+    world->manager_gone = true;
 }
 
-/* engine_manage up to its sleep, which ends in manager_sleeps. */
-static void threads__put_to_bed(world_t *world)
+void threads_make(world_t *world)
 {
-    if (setjmp(world->manager_bed) == 0) {
-        if (engine_manage(world->engine)) {
-            world_fail(world, "the manager did not sleep");
-        }
-        world->manager_gone = true;
+    world->manager = fiber_new(threads__be_manager, world);
+    world->manager_busy = true; /* it has not begun */
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        world->workers[i].phase = WORKER_GONE;
     }
-    world->manager_busy = false;
 }
 
 void threads_start(world_t *world)
 {
-    for (uint32_t i = 0; i < world->config.workers; i++) {
-        batch_init(world->workers[i].batch);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        worker_t *worker = &world->workers[i];
+        while (i < world->config.workers && worker->batch == NULL) {
+            worker->batch = engine_join(world->engine); /* which may run out of memory */
+            worker->phase = WORKER_WAITS;
+        }
     }
-    for (uint32_t i = world->config.workers; i < WORKERS_MAX; i++) {
-        world->workers[i].phase = WORKER_GONE;
-    }
-    world->manager_busy = true;
-    threads__put_to_bed(world);
+    fiber_resume(world->manager);
+    world->manager_busy = false;
 }
 
 static bool threads__manager_may(const world_t *world)
@@ -47,33 +43,18 @@ bool threads_manage(world_t *world)
     }
     sim_trace(world->io, "manager", 0, 0);
     world->manager_busy = true;
-    sim_manager_resume(world->io);
-    if (engine_manage(world->engine)) {
-        threads__put_to_bed(world);
-    } else {
-        world->manager_gone = true;
-        world->manager_busy = false;
-    }
+    fiber_resume(world->manager);
+    world->manager_busy = false;
     return true;
 }
 
-/* The events that a worker has come to are its own from here on. */
-static void threads__take_events(world_t *world, worker_t *worker)
+/* What a worker does when it has come to events, and when it has not. */
+static void threads__go_on(world_t *world, worker_t *worker)
 {
-    batch_t *batch = worker->batch;
-    if (batch->count == 0 && sendq_is_empty(&batch->done)) {
-        worker->phase = WORKER_WAITS;
-        return;
-    }
-    worker->events = batch_swap(batch, &worker->count);
-    worker->at = 0;
-    worker->phase = WORKER_CALLS;
-    for (uint32_t i = 0; i < worker->count; i++) {
-        uint32_t slot_index = worker->events[i].slot->index;
-        if (world->held[slot_index]) {
-            world_fail(world, "two events of slot %u are in hand at once", slot_index);
-        }
-        world->held[slot_index] = true;
+    worker->phase = WORKER_WAITS;
+    if (worker->batch->count > 0 || !sendq_is_empty(&worker->batch->done)) {
+        engine_begin(world->engine, worker->batch);
+        worker->phase = WORKER_CALLS;
     }
 }
 
@@ -87,39 +68,41 @@ static void threads__poll(world_t *world, worker_t *worker)
         worker->phase = WORKER_GONE;
         return;
     }
-    threads__take_events(world, worker);
+    threads__go_on(world, worker);
 }
 
 static void threads__settle(world_t *world, worker_t *worker)
 {
-    uint32_t left = worker->count - worker->at;
-    uint32_t part = rng_below(&world->rng, 2) == 0 ? left : left > 0;
-    event_t *events = worker->events + worker->at;
-    /* The slot may serve the next client by the time the call returns. */
-    for (uint32_t i = 0; i < part; i++) {
-        world->held[events[i].slot->index] = false;
+    engine_settle(world->engine, worker->batch);
+    threads__go_on(world, worker);
+}
+
+/* A callback that blocks; when all workers are in one, nobody serves the port. */
+static void threads__block(world_t *world, worker_t *worker)
+{
+    uint64_t first_ns = UINT64_MAX;
+    worker->until_ns = io_now_ns(world->io) + 1 + rng_next(&world->rng) % world->config.think_ns;
+    for (uint32_t i = 0; i < world->config.workers; i++) {
+        const worker_t *other = &world->workers[i];
+        uint64_t until_ns = other->phase == WORKER_IN_CALL ? other->until_ns : 0;
+        first_ns = until_ns < first_ns ? until_ns : first_ns;
     }
-    engine_settle(world->engine, worker->batch, events, part);
-    worker->at += part;
-    if (worker->at == worker->count) {
-        threads__take_events(world, worker);
-    }
+    world->blocked_ns = first_ns > world->blocked_ns ? first_ns : world->blocked_ns;
 }
 
 static void threads__call(world_t *world, worker_t *worker)
 {
-    if (worker->at == worker->count) {
+    worker->event = batch_take(worker->batch);
+    if (worker->event == NULL) {
         sending_release(world, &worker->batch->done);
         worker->phase = WORKER_SETTLES;
-        worker->at = 0;
         return;
     }
-    app_begin(world, &worker->events[worker->at], worker->batch);
+    app_begin(world, worker->event, worker->batch);
     worker->phase = WORKER_IN_CALL;
     worker->until_ns = 0;
     if (rng_chance(&world->rng, world->config.odds_slow_call)) {
-        worker->until_ns =
-            io_now_ns(world->io) + 1 + rng_next(&world->rng) % world->config.think_ns;
+        threads__block(world, worker);
     }
 }
 
@@ -155,7 +138,7 @@ bool threads_work(world_t *world, uint32_t index)
         threads__call(world, worker);
         break;
     case WORKER_IN_CALL:
-        app_end(world, &worker->events[worker->at++], worker->batch);
+        app_end(world, worker->event, worker->batch);
         worker->phase = WORKER_CALLS;
         break;
     case WORKER_SETTLES:

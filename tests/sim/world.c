@@ -39,13 +39,14 @@ static void world__sim_failed(void *context, const char *what)
 static void world__manager_sleeps(void *context)
 {
     world_t *world = context;
-    longjmp(world->manager_bed, 1);
+    fiber_rest(world->manager);
 }
 
-/* Nobody has anything to do now: on to the next thing that happens by itself. */
+/* Nobody has anything to do now: on to the next thing that happens by itself. Clients that
+ * think are passed over while the server stops, or they would make it a long story. */
 static bool world__skip_time(world_t *world)
 {
-    if (sim_kernel_is_busy(world->io) || threads_are_urgent(world)) {
+    if (world->nest > 0 || sim_kernel_is_busy(world->io) || threads_are_urgent(world)) {
         return false;
     }
     uint64_t next_ns = threads_next_ns(world);
@@ -53,7 +54,7 @@ static bool world__skip_time(world_t *world)
         next_ns += rng_next(&world->rng) % world->config.manager_late_ns;
     }
     uint64_t timer_ns = sim_next_timer_ns(world->io);
-    uint64_t crowd_ns = crowd_next_ns(world);
+    uint64_t crowd_ns = world->stop_asked ? UINT64_MAX : crowd_next_ns(world);
     next_ns = timer_ns < next_ns ? timer_ns : next_ns;
     next_ns = crowd_ns < next_ns ? crowd_ns : next_ns;
     if (next_ns == UINT64_MAX || next_ns <= io_now_ns(world->io)) {
@@ -225,9 +226,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     world->rng.state = rng_mix(plan->seed + 1);
     world->recs = world__memory(SESSIONS_MAX, sizeof *world->recs);
     world->pins = world__memory(PINS_MAX, sizeof *world->pins);
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        world->workers[i].batch = world__memory(1, sizeof *world->workers[i].batch);
-    }
+    threads_make(world);
     config_make(&world->config, plan, &world->rng);
     world->config.engine.generation = &world->generation;
     uint64_t hash = world__run(world);
@@ -238,7 +237,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
                    (int)world->allocs_live, world->pins_live);
     }
     hooks_enter(NULL);
-    threads_free(world);
+    fiber_free(world->manager);
     free(world->pins);
     free(world->recs);
     free(world);

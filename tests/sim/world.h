@@ -8,7 +8,6 @@
 #ifndef IOCPREUSE_TESTS_SIM_WORLD_H
 #define IOCPREUSE_TESTS_SIM_WORLD_H
 
-#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "../../csrc/engine/engine.h"
 #include "../../csrc/engine/state.h"
 #include "../../csrc/io/sim/sim.h"
+#include "fiber.h"
 
 #define WORKERS_MAX  4u
 #define CLIENTS_MAX  48u
@@ -23,7 +23,7 @@
 #define PINS_MAX     4096u
 #define LOCKS_MAX    4u
 #define NEST_MAX     3u
-#define SLOTS_MAX    256u
+#define SLOTS_MAX    512u
 #define SCRATCH_SIZE 4096u
 
 /* What is asked for on the command line. */
@@ -66,11 +66,13 @@ typedef struct {
     uint32_t conn;     /* in the model, while it is open */
     uint64_t accepted; /* bytes that engine_send took */
     uint64_t heard;    /* bytes of the client that came in events */
+    bool in_call;      /* a callback of it runs */
     bool sending;      /* a thread is in engine_send for it */
     bool closed;       /* EVENT_CLOSED has come */
     bool eof_heard;
     bool eof_written;
-    bool was_full;     /* CALL_FULL was returned, and no EVENT_DRAIN since */
+    uint32_t fulls;    /* times that CALL_FULL was returned */
+    uint32_t drains;   /* EVENT_DRAINs */
     bool ends;         /* the application has begun its end, and was the first to do so */
     reason_t reason;   /* then: why */
 } rec_t;
@@ -94,9 +96,7 @@ typedef struct {
     bool busy; /* it is inside the engine, preempted */
     uint64_t until_ns;
     batch_t *batch;
-    event_t *events;
-    uint32_t count;
-    uint32_t at;
+    event_t *event; /* whose callback runs */
 } worker_t;
 
 typedef enum {
@@ -157,7 +157,7 @@ typedef struct world {
     uint64_t allocs;
 
     worker_t workers[WORKERS_MAX];
-    jmp_buf manager_bed;
+    fiber_t *manager;
     bool manager_busy;
     bool manager_gone;
     bool stop_asked;
@@ -166,6 +166,10 @@ typedef struct world {
 
     client_t clients[CLIENTS_MAX];
     uint32_t clients_count;
+    uint64_t blocked_ns; /* until then no worker was free */
+    bool paused; /* the application takes no clients */
+    uint64_t resumed_ns;
+    uint64_t active_peak;
     uint64_t connect_next_ns;
     uint32_t burst_left;
 
@@ -177,11 +181,10 @@ typedef struct world {
     uint32_t pins_live;
     char scratch[SCRATCH_SIZE];
 
-    bool held[SLOTS_MAX]; /* a worker has an event of the slot that is not settled */
+    bool held[SLOTS_MAX]; /* there is an event of the slot that is not settled */
     bool touched[SLOTS_MAX];
     uint32_t touched_list[SLOTS_MAX];
     uint32_t touched_count;
-    uint64_t slots_peak;
 } world_t;
 
 /* Runs one world from its beginning to its end. Returns the hash of its trace. A broken
@@ -200,13 +203,13 @@ void world_step(world_t *world);
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng);
 
 /* threads.c: the engine's threads. Each returns whether it made a step. */
+void threads_make(world_t *world);
 void threads_start(world_t *world);
 bool threads_work(world_t *world, uint32_t index);
 bool threads_manage(world_t *world);
 bool threads_are_gone(const world_t *world);
 bool threads_are_urgent(const world_t *world);
 uint64_t threads_next_ns(const world_t *world);
-void threads_free(world_t *world);
 
 /* app.c: the application. */
 void app_begin(world_t *world, event_t *event, batch_t *batch);

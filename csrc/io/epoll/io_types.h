@@ -15,6 +15,9 @@
 /* The socket comes with the client, not from io_accept. */
 #define IO_ACCEPT_MAKES_SOCK 0
 
+/* What a failed or cancelled send had taken has been told before. */
+#define IO_FAILED_SEND_IS_UNSENT 1
+
 #define IO_SEND_BUFS_MAX 64
 
 /* Owns a descriptor and the operations that wait on it; see sock.h. */

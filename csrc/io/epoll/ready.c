@@ -1,5 +1,6 @@
 #include "ready.h"
 
+#include "../../base/check.h"
 #include "listener.h"
 #include "port.h"
 #include "sock.h"
@@ -37,11 +38,9 @@ void ready_push(io_t *io, io_op_t *op, bool fresh)
 
 void ready_take(io_t *io, harvest_t *harvest)
 {
-    while (harvest->count < harvest->max) {
+    while (harvest->count < harvest->max && !list_is_empty(&io->ready)) {
+        DCHECK(list_is_linked(io->ready.next)); /* an operation is never in it twice */
         list_node_t *node = list_pop_front(&io->ready);
-        if (node == NULL) {
-            break;
-        }
         harvest->events[harvest->count++].op = LIST_ENTRY(node, io_op_t, node);
     }
 }

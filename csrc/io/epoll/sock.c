@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -363,4 +365,13 @@ uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
 {
     (void)io;
     return (uintptr_t)sock->fd;
+}
+
+uint32_t io_rtt_us(io_t *io, io_sock_t sock)
+{
+    (void)io;
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int status = getsockopt(sock->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return status == 0 ? info.tcpi_rtt : 0;
 }

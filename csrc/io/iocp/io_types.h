@@ -23,6 +23,9 @@
 /* io_accept itself makes the socket where there is none. */
 #define IO_ACCEPT_MAKES_SOCK 1
 
+/* Windows does not tell how much of a failed or cancelled send went out. */
+#define IO_FAILED_SEND_IS_UNSENT 0
+
 #define IO_SEND_BUFS_MAX 64
 
 typedef SOCKET io_sock_t;

@@ -13,6 +13,17 @@
 /* io_accept itself makes the socket where there is none, as on Windows. */
 #define IO_ACCEPT_MAKES_SOCK 1
 
+/* As on Windows, a failed or cancelled send may have gone out in part. */
+#define IO_FAILED_SEND_IS_UNSENT 0
+
+/* Both kinds of platform can be had. */
+#ifndef IO_ACCEPT_MAKES_SOCK
+#define IO_ACCEPT_MAKES_SOCK 1
+
+/* As on Windows, a failed or cancelled send may have gone out in part. */
+#define IO_FAILED_SEND_IS_UNSENT 0
+#endif
+
 #define IO_SEND_BUFS_MAX 64
 
 /* A handle names a place in the model's table and how often that place was taken, so that a

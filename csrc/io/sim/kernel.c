@@ -143,11 +143,7 @@ static void kernel__disconnected(io_t *io, io_sock_t handle, sim_op_t *record)
     sock->fin_sent = false;
     sock->time_wait = false;
     sock->state = SOCK_REUSABLE;
-    if (!io->config.reuse) {
-        sim_sock_free(io, handle);
-        record->sock = IO_SOCK_NONE;
-        record->sets_sock = true;
-    }
+    record->frees_sock = !io->config.reuse;
 }
 
 static void kernel__look_disconnect(io_t *io, io_sock_t handle)

@@ -41,6 +41,7 @@ typedef struct {
     bool cancelled; /* it was asked to end */
     bool held;      /* the model takes its time until DUE_NS */
     bool sets_sock; /* *INOUT = SOCK when it is dequeued */
+    bool frees_sock; /* it is closed then, and *INOUT is none */
     uint64_t due_ns;
     io_sock_t *inout;
     io_accept_buf_t *accept_buf;
@@ -130,7 +131,6 @@ struct io {
     bool fd_signalled;
     bool listener_queued;
 
-    bool manager_resumed;
     bool manager_woken;
     uint64_t manager_due_ns;
     uint32_t wakes;

@@ -57,6 +57,10 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
             }
         }
     }
+    if (record->frees_sock) {
+        sim_sock_free(io, record->sock);
+        *record->inout = IO_SOCK_NONE;
+    }
     if (record->kind == SIM_RECV) {
         io->bytes_received += event->bytes;
     } else if (record->kind == SIM_SEND && (int32_t)event->status >= 0) {
@@ -110,13 +114,12 @@ uint32_t sim_wakes(const io_t *io)
 
 int io_wait_starved(io_t *io, io_sock_t listener, uint32_t timeout_ms)
 {
-    if (!io->manager_resumed && io->hooks.manager_sleeps != NULL) {
+    if (io->hooks.manager_sleeps != NULL) {
         io->manager_due_ns = timeout_ms == IO_INFINITE
                                  ? UINT64_MAX
                                  : io->now_ns + (uint64_t)timeout_ms * NS_PER_MS;
         io->hooks.manager_sleeps(io->hooks.context);
     }
-    io->manager_resumed = false;
     if (io->manager_woken) {
         io->manager_woken = false;
         return 0;
@@ -142,11 +145,6 @@ uint64_t sim_manager_due_ns(const io_t *io)
 bool sim_manager_is_due(const io_t *io)
 {
     return sim_manager_due_ns(io) <= io->now_ns;
-}
-
-void sim_manager_resume(io_t *io)
-{
-    io->manager_resumed = true;
 }
 
 uint64_t io_now_ns(io_t *io)

@@ -6,8 +6,8 @@
  *
  * Nothing happens by itself. The test runs the kernel a step at a time (sim_kernel_step), moves
  * the clock, plays the clients with the calls below, and lets the engine's threads call the
- * seam. Both io_wait and io_wait_starved return at once: the test calls for a worker only when
- * sim_has_work, and for the manager only when sim_manager_is_due. */
+ * seam. io_wait returns at once, so the test runs a worker only when sim_has_work; in
+ * io_wait_starved the test itself is asked to wait. */
 #ifndef IOCPREUSE_IO_SIM_SIM_H
 #define IOCPREUSE_IO_SIM_SIM_H
 
@@ -65,7 +65,6 @@ typedef enum {
 /* Odds are of 65536. */
 typedef struct {
     uint64_t seed;
-    bool sock_late;           /* an accept makes its socket when the client is there (epoll) */
     bool reuse;               /* io_disconnect leaves a socket; else none */
     uint32_t odds_submit[SIM_KINDS];
     uint32_t odds_completion; /* that an operation completes with an error of its own */
@@ -82,7 +81,7 @@ typedef struct {
 typedef struct {
     void *context;
     void (*fail)(void *context, const char *what); /* does not return */
-    void (*manager_sleeps)(void *context);         /* does not return: see sim_manager_is_due */
+    void (*manager_sleeps)(void *context);         /* returns when sim_manager_is_due, or later */
 } sim_hooks_t;
 
 /* Before the first operation; what was made until then (the listener) stays. */
@@ -111,11 +110,9 @@ uint32_t sim_wakes(const io_t *io);
 /* A worker that sleeps in io_wait takes a wake-up, if there is one. */
 void sim_take_wake(io_t *io);
 
-/* The manager. In its first io_wait_starved it goes to sleep by way of manager_sleeps. When it
- * is due, sim_manager_resume lets the next call of io_wait_starved return. */
+/* The manager, asleep. */
 bool sim_manager_is_due(const io_t *io);
 uint64_t sim_manager_due_ns(const io_t *io); /* 0 = now */
-void sim_manager_resume(io_t *io);
 
 /* Clients. A connection is named by its index, which is free again after sim_client_leave. */
 #define SIM_CONN_NONE UINT32_MAX

@@ -57,6 +57,12 @@ uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
     return sock;
 }
 
+uint32_t io_rtt_us(io_t *io, io_sock_t sock)
+{
+    (void)sim_sock_at(io, sock);
+    return 0;
+}
+
 /* AcceptEx takes a socket that is new, or free again; of those, it may refuse the latter. */
 static bool sock__may_accept(io_t *io, io_sock_t handle)
 {
@@ -83,7 +89,7 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
     io->last_accept_ns = io->now_ns;
     bool fails = sim_fault_submit(io, SIM_ACCEPT, &error);
     /* It may fail before its socket is made, or after. */
-    if (*inout == IO_SOCK_NONE && !io->config.sock_late &&
+    if (*inout == IO_SOCK_NONE && IO_ACCEPT_MAKES_SOCK &&
         (!fails || rng_chance(&io->rng, 32768))) {
         *inout = sim_sock_make(io, SOCK_CREATED);
         if (*inout == IO_SOCK_NONE) {

@@ -1,0 +1,50 @@
+"""From Settings to the C engine: make_engine."""
+
+import errno
+from typing import Any
+
+from iocpreuse._engine import Engine, Session
+from iocpreuse.listen import name_address, resolve
+from iocpreuse.options import Settings
+from iocpreuse.reason import make_disconnect
+from iocpreuse.session import SessionId
+
+
+def make_engine(
+    settings: Settings, sessions: dict[SessionId, Session], callbacks: dict[str, Any]
+) -> Engine:
+    """An engine that is bound and listens; OSError, which names the address, where it cannot.
+
+    It fills SESSIONS. CALLBACKS are those of find_callbacks. A socket in SETTINGS passes to it.
+    """
+    handle = None if settings.sock is None else settings.sock.fileno()
+    if handle == -1:
+        raise OSError(errno.EBADF, "the socket given as sock has been closed")
+    address = resolve(settings) if handle is None else None
+    try:
+        engine = Engine(
+            address=address,
+            handle=handle,
+            backlog=settings.backlog,
+            dual_stack=settings.dual_stack,
+            concurrency=settings.concurrency,
+            accept_pool=settings.accept_pool,
+            accept_pool_max=settings.accept_pool_max,
+            recycle=settings.recycle == "auto",
+            cooling_max=settings.cooling_max,
+            max_connections=settings.max_connections,
+            nodelay=settings.nodelay,
+            keepalive=settings.keepalive,
+            read_size=settings.read_size,
+            write_high=settings.write_high,
+            write_low=settings.write_low,
+            write_limit=settings.write_limit,
+            sessions=sessions,
+            make_disconnect=make_disconnect,
+            **callbacks,
+        )
+    except OSError as exc:
+        raise name_address(exc, settings) from None
+    if settings.sock is not None:
+        settings.sock.detach()  # the engine owns it now
+    return engine

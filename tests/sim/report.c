@@ -1,0 +1,70 @@
+#include "report.h"
+
+#include <inttypes.h>
+
+static void report__faults(const totals_t *totals)
+{
+    uint64_t sum = totals->allocs_failed;
+    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+        sum += totals->faults[i];
+    }
+    printf("faults: %" PRIu64 "\n", sum);
+    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+        printf("  %-22s %10" PRIu64 "\n", sim_fault_name((sim_fault_t)i), totals->faults[i]);
+    }
+    printf("  %-22s %10" PRIu64 "  of %" PRIu64 " allocations\n", "alloc", totals->allocs_failed,
+           totals->allocs);
+}
+
+static void report__sockets(const totals_t *totals)
+{
+    printf("sockets: %" PRIu64 " recycled; replaced by cause:\n", totals->recycled);
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        printf("  %-22s %10" PRIu64 "\n", cause_name((cause_t)i), totals->stats_replaced[i]);
+    }
+}
+
+static void report__rows(const totals_t *totals)
+{
+    printf("life-cycle rows:\n");
+    for (int from = 0; from < SLOT_STATE_COUNT; from++) {
+        for (int to = 0; to < SLOT_STATE_COUNT; to++) {
+            if (slot_may_change((slot_state_t)from, (slot_state_t)to)) {
+                printf("  %-10s -> %-10s %10" PRIu64 "\n", slot_state_name((slot_state_t)from),
+                       slot_state_name((slot_state_t)to), totals->rows[from][to]);
+            }
+        }
+    }
+}
+
+void report_print(const totals_t *totals, double seconds)
+{
+    report__rows(totals);
+    report__sockets(totals);
+    report__faults(totals);
+    printf("clients: %" PRIu64 ", sessions: %" PRIu64 ", events: %" PRIu64 ", sends: %" PRIu64
+           ", calls on sessions that are over: %" PRIu64 "\n",
+           totals->clients, totals->sessions, totals->events, totals->sends, totals->stale_calls);
+    printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own\n",
+           totals->bytes_to_clients, totals->bytes_from_clients);
+    printf("virtual time: %.0f s; preemptions: %" PRIu64 "; submits: %" PRIu64 "\n",
+           (double)totals->virtual_ns / 1e9, totals->preemptions, totals->submits);
+    printf("runs: %" PRIu64 ", steps: %" PRIu64 ", %.1f s, %.2f million steps/s\n", totals->runs,
+           totals->steps, seconds, (double)totals->steps / (seconds + 1e-9) / 1e6);
+}
+
+uint32_t report_missed_rows(const totals_t *totals)
+{
+    uint32_t missed = 0;
+    for (int from = 0; from < SLOT_STATE_COUNT; from++) {
+        for (int to = 0; to < SLOT_STATE_COUNT; to++) {
+            bool row = slot_may_change((slot_state_t)from, (slot_state_t)to);
+            if (row && totals->rows[from][to] == 0) {
+                printf("sim: no run went from %s to %s\n", slot_state_name((slot_state_t)from),
+                       slot_state_name((slot_state_t)to));
+                missed++;
+            }
+        }
+    }
+    return missed;
+}
