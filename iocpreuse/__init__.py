@@ -14,15 +14,17 @@ from iocpreuse._engine import Session
 from iocpreuse._version import __version__
 from iocpreuse.errors import (
     IocpReuseError,
+    LoginConflict,
     ServerStateError,
     SessionClosed,
     StaleSession,
     WriteOverflow,
 )
 from iocpreuse.options import Options
+from iocpreuse.pending import Aborted, Pending
 from iocpreuse.reason import CloseReason, Disconnect
 from iocpreuse.server import Server
-from iocpreuse.session import SessionId
+from iocpreuse.session import NetId, SessionId
 from iocpreuse.stats import Stats
 
 if _engine.__version__ != __version__:
@@ -32,10 +34,14 @@ if _engine.__version__ != __version__:
     )
 
 __all__ = [
+    "Aborted",
     "CloseReason",
     "Disconnect",
     "IocpReuseError",
+    "LoginConflict",
+    "NetId",
     "Options",
+    "Pending",
     "Server",
     "ServerStateError",
     "Session",

@@ -1,9 +1,11 @@
 """The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, Literal, NewType, final
 
 from typing_extensions import Buffer
+
+from iocpreuse.pending import Pending
 
 SessionId = NewType("SessionId", int)
 
@@ -15,6 +17,13 @@ class Session:
     """One client, from its accept to on_disconnect. Made by the engine only."""
 
     state: Any
+    priority: int
+    @property
+    def net_id(self) -> Hashable | None: ...
+    @property
+    def logged_in_at(self) -> float | None: ...
+    @property
+    def rtt(self) -> float | None: ...
     @property
     def id(self) -> SessionId: ...
     @property
@@ -36,6 +45,14 @@ class Session:
     def abort(self) -> None: ...
     def write_eof(self) -> None: ...
     def is_closing(self) -> bool: ...
+    def login(
+        self, net_id: Hashable, *, conflict: Literal["reject", "replace"] = "reject"
+    ) -> None: ...
+    def begin(self, tag: Hashable = None, request: bytes | None = None) -> Pending: ...
+    def _set_login(self, net_id: Hashable | None, at: float, /) -> None: ...
+    def _tell_login(self) -> bool: ...
+    def _replace(self) -> None: ...
+    def _set_begun(self) -> None: ...
     def get_extra_info(self, name: str, default: Any = None) -> Any: ...
 
 @final
@@ -73,6 +90,14 @@ class Engine:
         on_disconnect: Callable[[Session, Any], object] | None,
         on_error: Callable[[Session | None, str, BaseException], object],
         make_disconnect: Callable[[int, int, int | None, int, int], object],
+        connected_only: dict[SessionId, Session],
+        on_login: Callable[[Session], object] | None,
+        login: Callable[..., None],
+        logout: Callable[[Session], None],
+        begin: Callable[[Session, Hashable, bytes | None], Pending],
+        lose: Callable[[Session, list[bytes], bool], None],
+        on_pool: Callable[[int], None],
+        wants_unsent: bool,
     ) -> Engine: ...
     @property
     def address(self) -> tuple[Any, ...]: ...

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("iocpreuse")
 
-_OPTIONAL: Final = ("on_connect", "on_data", "on_drain", "on_eof", "on_disconnect")
+_OPTIONAL: Final = ("on_connect", "on_data", "on_drain", "on_eof", "on_login", "on_disconnect")
 
 Callback = Callable[..., Any]
 
@@ -49,5 +49,6 @@ def find_callbacks(server: object, base: type) -> dict[str, Any]:
     if logger.isEnabledFor(logging.DEBUG):
         found["on_connect"] = _logging_connect(found["on_connect"])
         found["on_disconnect"] = _logging_disconnect(found["on_disconnect"])
+    found["wants_unsent"] = _is_overridden(server, base, "on_abort")
     found["on_error"] = getattr(server, "on_error")  # noqa: B009 - object has none for mypy
     return found

@@ -11,11 +11,15 @@ from iocpreuse.session import SessionId
 
 
 def make_engine(
-    settings: Settings, sessions: dict[SessionId, Session], callbacks: dict[str, Any]
+    settings: Settings,
+    sessions: dict[SessionId, Session],
+    connected_only: dict[SessionId, Session],
+    hooks: dict[str, Any],
 ) -> Engine:
     """An engine that is bound and listens; OSError, which names the address, where it cannot.
 
-    It fills SESSIONS. CALLBACKS are those of find_callbacks. A socket in SETTINGS passes to it.
+    It fills SESSIONS and CONNECTED_ONLY. HOOKS are the callbacks of find_callbacks, and what the
+    facade itself wants to be called for. A socket in SETTINGS passes to the engine.
     """
     handle = None if settings.sock is None else settings.sock.fileno()
     if handle == -1:
@@ -40,8 +44,9 @@ def make_engine(
             write_low=settings.write_low,
             write_limit=settings.write_limit,
             sessions=sessions,
+            connected_only=connected_only,
             make_disconnect=make_disconnect,
-            **callbacks,
+            **hooks,
         )
     except OSError as exc:
         raise name_address(exc, settings) from None

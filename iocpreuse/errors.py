@@ -17,5 +17,9 @@ class StaleSession(SessionClosed):
     """The session has ended, and its slot has gone on to another client, who got none of this."""
 
 
+class LoginConflict(IocpReuseError):
+    """Another session is logged in under that net_id."""
+
+
 class WriteOverflow(IocpReuseError, BlockingIOError):
     """More than `write_limit` bytes would be queued; the session has been aborted."""

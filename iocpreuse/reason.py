@@ -22,6 +22,7 @@ class CloseReason(enum.Enum):
     CALLBACK_ERROR = "callback_error"  # one of its callbacks raised
     REFUSED = "refused"  # on_connect returned False
     SHUTDOWN = "shutdown"  # the server stopped
+    REPLACED = "replaced"  # another session logged in with its net_id, and took it over
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """Live read-only views of the clients: SessionsView."""
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from iocpreuse._engine import Session, SessionId
+    from iocpreuse._engine import Session
+
+Key = TypeVar("Key", bound=Hashable)  # a SessionId or a NetId
 
 
-class SessionsView(Mapping["SessionId", "Session"]):
-    """The sessions that are open now, by id, from `Server.sessions`.
+class SessionsView(Mapping[Key, "Session"]):
+    """Sessions that are open now, by id or by net_id: `Server.sessions` and its parts.
 
     It is live: a look-up or len() tells how it is at that moment. Iterating, keys(), values()
     and items() go over a copy made when they are called, so workers may change the set
@@ -17,37 +19,37 @@ class SessionsView(Mapping["SessionId", "Session"]):
 
     __slots__ = ("_sessions",)
 
-    def __init__(self, sessions: dict["SessionId", "Session"]) -> None:
+    def __init__(self, sessions: dict[Key, "Session"]) -> None:
         """A view of SESSIONS, which the engine fills and empties."""
         self._sessions = sessions
 
-    def __getitem__(self, session_id: "SessionId") -> "Session":
+    def __getitem__(self, key: Key) -> "Session":
         """The session, or KeyError when it has ended."""
-        return self._sessions[session_id]
+        return self._sessions[key]
 
     def __len__(self) -> int:
         """How many are open."""
         return len(self._sessions)
 
-    def __contains__(self, session_id: object) -> bool:
+    def __contains__(self, key: object) -> bool:
         """Whether the session is open."""
-        return session_id in self._sessions
+        return key in self._sessions
 
     # dict.copy is one step for other threads, with and without the GIL.
 
-    def __iter__(self) -> Iterator["SessionId"]:
-        """The ids that are open at this moment."""
+    def __iter__(self) -> Iterator[Key]:
+        """The keys at this moment."""
         return iter(self._sessions.copy())
 
-    def keys(self) -> KeysView["SessionId"]:
-        """The ids that are open at this moment."""
+    def keys(self) -> KeysView[Key]:
+        """The keys at this moment."""
         return self._sessions.copy().keys()
 
     def values(self) -> ValuesView["Session"]:
         """The sessions that are open at this moment."""
         return self._sessions.copy().values()
 
-    def items(self) -> ItemsView["SessionId", "Session"]:
+    def items(self) -> ItemsView[Key, "Session"]:
         """Both."""
         return self._sessions.copy().items()
 

@@ -12,10 +12,12 @@ from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
 from iocpreuse.exit_hook import stop_at_exit
 from iocpreuse.latch import Latch
+from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
+from iocpreuse.pending import Aborted, PendingBook
 from iocpreuse.reason import Disconnect
 from iocpreuse.registry import SessionsView
-from iocpreuse.session import SessionId
+from iocpreuse.session import NetId, SessionId
 from iocpreuse.signals import serve_until_stopped
 from iocpreuse.stats import Stats, make_stats
 from iocpreuse.threads import Crew
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 logger = logging.getLogger("iocpreuse")
+
+
+def _log_pool(size: int) -> None:
+    logger.debug("the accept pool keeps %d accepts posted now", size)
 
 
 class _State(enum.Enum):
@@ -56,7 +62,11 @@ class Server:
         """
         self._settings: Settings = check_options(host, port, options)
         self._sessions: dict[SessionId, Session] = {}
+        self._logins = Logins()
+        self._pending = PendingBook(self.send, self._find)
         self._view = SessionsView(self._sessions)
+        self._connected_only_view = SessionsView(self._logins.connected_only)
+        self._logged_in_view = SessionsView(self._logins.logged_in)
         self._lock = threading.Lock()  # for _state and what goes with it; never in a callback
         self._state = _State.NEW
         self._stopped = Latch()
@@ -79,6 +89,17 @@ class Server:
 
         True keeps our side open, until `Session.close`. Otherwise what is queued goes out, and
         the session ends.
+        """
+
+    def on_login(self, session: Session) -> None:
+        """`Session.login` has given the client its name: the callback after the one that runs."""
+
+    def on_abort(self, session: Session, lost: Aborted) -> Session | NetId | None:
+        """The client has gone, with requests that nobody has answered or messages unsent.
+
+        The session or the net_id that is returned takes over what is in lost.pending: a later
+        `Pending.reply` goes there. With None, or if that one is not there, they are aborted. It
+        comes before on_disconnect, and not at all if nothing was lost.
         """
 
     def on_disconnect(self, session: Session, why: Disconnect) -> None:
@@ -110,7 +131,16 @@ class Server:
         with self._lock:
             if self._state is not _State.NEW:
                 raise ServerStateError(f"cannot start: the server is {self._state.value}")
-            engine = make_engine(self._settings, self._sessions, find_callbacks(self, Server))
+            hooks = find_callbacks(self, Server) | {
+                "login": self._logins.login,
+                "logout": self._logins.logout,
+                "begin": self._pending.begin,
+                "lose": self._lose,
+                "on_pool": _log_pool,
+            }
+            engine = make_engine(
+                self._settings, self._sessions, self._logins.connected_only, hooks
+            )
             # Callbacks run before this returns, and use both.
             self._engine, self._address = engine, engine.address
             try:
@@ -209,6 +239,16 @@ class Server:
         """
         return self._view
 
+    @property
+    def connected_only(self) -> Mapping[SessionId, Session]:
+        """Of these, the ones that have not logged in; like `sessions`."""
+        return self._connected_only_view
+
+    @property
+    def logged_in(self) -> Mapping[NetId, Session]:
+        """Those that have, by net_id; like `sessions`."""
+        return self._logged_in_view
+
     # What is known about it.
 
     def stats(self) -> Stats:
@@ -236,6 +276,20 @@ class Server:
         return f"<{type(self).__name__} {where} {self._state.value}>"
 
     # Inside.
+
+    def _find(self, who: Session | NetId) -> Session | None:
+        """The session that WHO is, or is the net_id of."""
+        return who if isinstance(who, Session) else self._logins.logged_in.get(who)
+
+    def _lose(self, session: Session, unsent: list[bytes], partial: bool) -> None:
+        """SESSION ends with requests open or messages unsent: who takes them over?"""
+        requests = self._pending.close(session)
+        owner: Session | NetId | None = None
+        try:
+            if requests or unsent or partial:
+                owner = self.on_abort(session, Aborted(requests, unsent, partial))
+        finally:
+            self._pending.settle(requests, owner)
 
     def _start_if_new(self) -> None:
         if self._state is _State.NEW:

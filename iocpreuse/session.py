@@ -1,5 +1,6 @@
-"""The name of a client: SessionId."""
+"""The names of a client: SessionId, the engine's, and NetId, the application's."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
@@ -7,3 +8,5 @@ if TYPE_CHECKING:
 else:
     SessionId = NewType("SessionId", int)
     SessionId.__doc__ = "64 bits: the slot and its generation. Never repeats in a process."
+
+NetId = Hashable

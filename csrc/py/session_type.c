@@ -198,7 +198,7 @@ static PyObject *session_begin_request(session_object_t *self, PyObject *args, P
     return PyObject_CallFunctionObjArgs(self->engine->begin, (PyObject *)self, tag, request, NULL);
 }
 
-/* For the facade: the session has this name, since then; None and 0 take it back. */
+/* For the facade: the session has this name, since then. */
 static PyObject *session_set_login(session_object_t *self, PyObject *args)
 {
     PyObject *net_id;

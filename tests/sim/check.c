@@ -219,11 +219,14 @@ static void check__crew(world_t *world)
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         idle |= world->workers[i].phase == WORKER_WAITS;
     }
+    bool running = world->running;
+    world->running = false; /* the batches' locks are taken, and nobody is to come in between */
     for (uint32_t i = 0; i < WORKERS_MAX && idle && now_ns > world->blocked_ns + late_ns; i++) {
         batch_t *batch = world->workers[i].batch;
         CHECK_THAT(world, batch == NULL || !batch_is_stuck(batch, now_ns - late_ns),
                    "worker %u is held up, and no other one helps", i);
     }
+    world->running = running;
 }
 
 /* Never deaf. */

@@ -1,0 +1,64 @@
+"""The names that an application gives its clients: Logins."""
+
+import threading
+import time
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from iocpreuse.errors import LoginConflict, SessionClosed
+
+if TYPE_CHECKING:
+    from iocpreuse._engine import Session
+    from iocpreuse.session import SessionId
+
+CONFLICTS = ("reject", "replace")
+
+
+class Logins:
+    """Who is logged in under which name, and who is connected only. Any thread.
+
+    The engine puts each new session in `connected_only`, and takes it out of both at its end.
+    """
+
+    def __init__(self) -> None:
+        self.connected_only: dict[SessionId, Session] = {}
+        self.logged_in: dict[Hashable, Session] = {}
+        self._lock = threading.Lock()  # for logged_in and the sessions' names; a leaf
+
+    def login(self, session: "Session", net_id: Hashable, conflict: object = "reject") -> None:
+        """What `Session.login` does."""
+        if conflict not in CONFLICTS:
+            raise ValueError(f"conflict must be 'reject' or 'replace', not {conflict!r}")
+        if net_id is None:
+            raise ValueError("net_id must be the application's name for the client, not None")
+        hash(net_id)  # TypeError where it cannot be a name
+        with self._lock:
+            other = self._take_name(session, net_id, replace=conflict == "replace")
+        # The end of the session may have come in between, and found no name to take back.
+        if session.is_closing():
+            self.logout(session)
+            raise SessionClosed("the session is closed or closing")
+        self.connected_only.pop(session.id, None)
+        session._tell_login()
+        if other is not None:
+            other._replace()
+
+    def _take_name(
+        self, session: "Session", net_id: Hashable, *, replace: bool
+    ) -> "Session | None":
+        other = self.logged_in.get(net_id)
+        if other is session:
+            return None
+        if other is not None and not replace and not other.is_closing():
+            raise LoginConflict(f"{net_id!r} is logged in already, as {other!r}")
+        if self.logged_in.get(session.net_id) is session:
+            del self.logged_in[session.net_id]
+        self.logged_in[net_id] = session
+        session._set_login(net_id, time.time())
+        return other
+
+    def logout(self, session: "Session") -> None:
+        """The session ends: its name is free, unless another has it. Its net_id stays readable."""
+        with self._lock:
+            if self.logged_in.get(session.net_id) is session:
+                del self.logged_in[session.net_id]
