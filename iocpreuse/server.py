@@ -45,7 +45,7 @@ class Server:
     Callbacks run in worker threads (named iocpreuse-worker-N). Those of one session never
     overlap and come in order; those of different sessions may run at the same time. A callback
     that raises closes that session alone, and the exception goes to `on_error`. One that blocks
-    occupies its worker, and holds up the clients whose events that worker took in the same batch.
+    occupies its worker; when that has lasted 10 ms, another one sees to the clients behind it.
     All other methods may be called from any thread, and from callbacks.
 
     With the logger `iocpreuse` at DEBUG when the server starts, connects and disconnects are

@@ -55,4 +55,5 @@ class Crew:
             self._engine.manage()
             for worker in self._workers:
                 worker.join()
+            self._engine.forget()
             self._ended()

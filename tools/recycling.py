@@ -1,14 +1,12 @@
-"""Proves that sockets are recycled, with the demo's own figures: python -m tools.recycling
-
-Run it elsewhere than in the tree (PYTHONSAFEPATH, or another folder), so that the demo is
-the installed package's."""
+"""Proves that sockets are recycled, with the demo's own figures: python tools/recycling.py"""
 
 import json
 import subprocess
 import sys
 from typing import Any
 
-DEMO = ("-m", "iocpreuse", "demo", "--json", "--clients", "50", "--connections", "2000")
+# -P: the demo is the installed package's, also where this is run in the tree.
+DEMO = ("-P", "-m", "iocpreuse", "demo", "--json", "--clients", "50", "--connections", "2000")
 # So many connections have to be served by a socket, on the average. Those that a client has
 # reset do not count: such a socket cannot be used again.
 SERVED_PER_SOCKET_MIN = 10

@@ -18,8 +18,10 @@
  *  - io_cancel is advisory: the completion still comes, cancelled or not.
  *  - A socket is closed only when nothing is outstanding on it.
  *  - All calls may be made from any thread, except that two calls which submit,
- *    cancel or close on one and the same socket are serialized by the caller.
- *    (io_wait needs no such care.)
+ *    cancel or close on one and the same socket are serialized by the caller. A
+ *    listener takes accepts and cancels from several threads at once; it is closed
+ *    when no accept is outstanding, each that completed is finished, and nobody is
+ *    in io_wait_starved.
  *
  * Set-up calls return 0 or a negated native error. */
 #ifndef IOCPREUSE_IO_IO_H

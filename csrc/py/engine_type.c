@@ -165,6 +165,15 @@ static PyObject *engine_type_manage(engine_object_t *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* When all threads have ended: without the callbacks, and so without a reference cycle through
+ * the server, reference counting alone frees everything. */
+static PyObject *engine_type_forget(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_clear(self);
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_type_stop(engine_object_t *self, PyObject *drain)
 {
     double seconds = PyFloat_AsDouble(drain);
@@ -256,9 +265,10 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
 #define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
 
 static PyMethodDef engine_methods[] = {
-    METHOD(start, METH_NOARGS), METHOD(work, METH_NOARGS),   METHOD(manage, METH_NOARGS),
-    METHOD(stop, METH_O),       METHOD(send, METH_FASTCALL), METHOD(is_worker, METH_NOARGS),
-    METHOD(stats, METH_NOARGS), METHOD(pause, METH_O),       {NULL, NULL, 0, NULL},
+    METHOD(start, METH_NOARGS),     METHOD(work, METH_NOARGS),  METHOD(manage, METH_NOARGS),
+    METHOD(forget, METH_NOARGS),    METHOD(stop, METH_O),       METHOD(send, METH_FASTCALL),
+    METHOD(is_worker, METH_NOARGS), METHOD(stats, METH_NOARGS), METHOD(pause, METH_O),
+    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef engine_getset[] = {

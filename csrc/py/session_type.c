@@ -175,6 +175,16 @@ static PyObject *session_get_extra_info(session_object_t *self, PyObject *const 
     return Py_NewRef(count == 2 ? args[1] : Py_None);
 }
 
+/* HOOK(self, first, second), which a stopped server has no more. */
+static PyObject *facade(session_object_t *self, PyObject *hook, PyObject *first, PyObject *second)
+{
+    if (hook == NULL) {
+        PyErr_SetString(self->engine->state->session_closed, "the server has stopped");
+        return NULL;
+    }
+    return PyObject_CallFunctionObjArgs(hook, (PyObject *)self, first, second, NULL);
+}
+
 static PyObject *session_login(session_object_t *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"net_id", "conflict", NULL};
@@ -183,8 +193,7 @@ static PyObject *session_login(session_object_t *self, PyObject *args, PyObject 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:login", names, &net_id, &conflict)) {
         return NULL;
     }
-    return PyObject_CallFunctionObjArgs(self->engine->login, (PyObject *)self, net_id, conflict,
-                                        NULL);
+    return facade(self, self->engine->login, net_id, conflict);
 }
 
 static PyObject *session_begin_request(session_object_t *self, PyObject *args, PyObject *kwargs)
@@ -195,7 +204,7 @@ static PyObject *session_begin_request(session_object_t *self, PyObject *args, P
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:begin", names, &tag, &request)) {
         return NULL;
     }
-    return PyObject_CallFunctionObjArgs(self->engine->begin, (PyObject *)self, tag, request, NULL);
+    return facade(self, self->engine->begin, tag, request);
 }
 
 /* For the facade: the session has this name, since then. */

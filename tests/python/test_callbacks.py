@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from peers import Client, Recorder, in_threads, noise, wait_until
+from peers import DEADLINE_SECONDS, Client, Recorder, in_threads, noise, wait_until
 
 import iocpreuse
 from iocpreuse import CloseReason
@@ -82,7 +82,9 @@ def test_never_overlap_and_disconnect_is_once_and_last(serve, workers):
         assert "data" in history
 
 
-def test_a_blocking_callback_does_not_hold_up_others(serve):
+@pytest.mark.parametrize("turn", range(10))
+def test_a_blocking_callback_does_not_hold_up_others(serve, turn):
+    """Not even those whose data came in the same batch."""
     blocks = threading.Event()
     go_on = threading.Event()
 
@@ -98,7 +100,8 @@ def test_a_blocking_callback_does_not_hold_up_others(serve):
         server.next_session()
         server.next_session()
         blocked.sendall(b"block")
-        assert blocks.wait(30)
+        if turn == 0:
+            assert blocks.wait(30)
         for _ in range(20):
             assert other.ask(b"quick") == b"quick"
         go_on.set()
@@ -269,3 +272,33 @@ def test_connects_are_logged_at_debug(caplog):
         texts = [record.getMessage() for record in caplog.records]
     assert any(text.startswith("connect ('127.0.0.1'") for text in texts)
     assert any(text.startswith("disconnect") and "PEER_EOF" in text for text in texts)
+
+
+def test_a_blocking_callback_does_not_hold_up_its_batch(serve):
+    """Clients whose events came together with one that blocks are served by another worker."""
+    release = threading.Event()
+
+    class Blocks(Recorder):
+        def on_data(self, session, data):
+            if data == b"block":
+                release.wait(DEADLINE_SECONDS)
+            session.send(data)
+
+    server = serve(Blocks, workers=2)
+    clients = [Client(server.address) for _ in range(40)]
+    try:
+        for turn in range(20):
+            blocked = turn % len(clients)
+            for number, client in enumerate(clients):
+                client.sendall(b"block" if number == blocked else b"x")
+            for number, client in enumerate(clients):
+                if number != blocked:
+                    assert client.receive(1) == b"x"
+            assert not release.is_set()
+            release.set()
+            assert clients[blocked].receive(5) == b"block"
+            release.clear()
+    finally:
+        release.set()
+        for client in clients:
+            client.close()

@@ -257,8 +257,7 @@ def test_stop_under_load():
         stats = server.stats()
         assert stats.connections_active == 0
         assert server.opened.qsize() == server.ended.qsize() == stats.connections_total
-        # A callback that the stop overtakes may find its session closing.
-        assert {type(exc) for _, _, exc in server.errors} <= {iocpreuse.SessionClosed}
+        assert not server.errors  # a stop lets the callbacks that run send their answers
 
 
 def test_several_servers_at_once(serve):

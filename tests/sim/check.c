@@ -214,16 +214,19 @@ static void check__manager(world_t *world, const census_t *census)
 static void check__crew(world_t *world)
 {
     uint64_t now_ns = io_now_ns(world->io);
-    uint64_t late_ns = 2 * (world->config.manager_late_ns + TICK_NS) + 60 * NS_PER_MS;
-    bool idle = false;
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        idle |= world->workers[i].phase == WORKER_WAITS;
-    }
+    uint64_t late_ns = world->config.manager_late_ns + 4 * TICK_NS;
+    uint64_t stuck_ns = now_ns - 10 * NS_PER_MS;
     bool running = world->running;
     world->running = false; /* the batches' locks are taken, and nobody is to come in between */
-    for (uint32_t i = 0; i < WORKERS_MAX && idle && now_ns > world->blocked_ns + late_ns; i++) {
-        batch_t *batch = world->workers[i].batch;
-        CHECK_THAT(world, batch == NULL || !batch_is_stuck(batch, now_ns - late_ns),
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        worker_t *worker = &world->workers[i];
+        bool stuck = worker->batch != NULL && batch_is_stuck(worker->batch, stuck_ns);
+        if (!stuck) {
+            worker->stuck_ns = 0;
+        } else if (worker->stuck_ns < world->blocked_ns || worker->stuck_ns == 0) {
+            worker->stuck_ns = now_ns > world->blocked_ns ? now_ns : world->blocked_ns;
+        }
+        CHECK_THAT(world, worker->stuck_ns == 0 || now_ns < worker->stuck_ns + late_ns,
                    "worker %u is held up, and no other one helps", i);
     }
     world->running = running;
@@ -245,15 +248,19 @@ static void check__pool(world_t *world, const census_t *census)
     bool full = engine->stats.accepts_pending >= engine->pool_target || woken;
     CHECK_THAT(world, full || engine->retry_at_ns != 0, "the pool has %u accepts, and no plan",
                (unsigned)engine->stats.accepts_pending);
+    /* What gives the pool time, or keeps everybody from looking after it. */
+    uint64_t since_ns = world->resumed_ns;
+    const uint64_t excuses_ns[] = {world->blocked_ns, world->starved_ns,
+                                   sim_last_trouble_ns(world->io)};
+    for (size_t i = 0; i < sizeof excuses_ns / sizeof excuses_ns[0]; i++) {
+        since_ns = since_ns < excuses_ns[i] ? excuses_ns[i] : since_ns;
+    }
     uint64_t tried_ns = sim_last_accept_ns(world->io);
-    tried_ns = tried_ns < world->resumed_ns ? world->resumed_ns : tried_ns;
+    tried_ns = tried_ns < since_ns ? since_ns : tried_ns;
     CHECK_THAT(world, full || now_ns < tried_ns + RETRY_NS + late_ns,
                "the pool has %u accepts, and nobody tries", (unsigned)engine->stats.accepts_pending);
     uint64_t waits_ns = sim_oldest_waiting_ns(world->io);
-    uint64_t trouble_ns = sim_last_trouble_ns(world->io);
-    waits_ns = waits_ns < trouble_ns ? trouble_ns : waits_ns;
-    waits_ns = waits_ns < world->resumed_ns ? world->resumed_ns : waits_ns;
-    waits_ns = waits_ns < world->blocked_ns ? world->blocked_ns : waits_ns;
+    waits_ns = waits_ns < since_ns ? since_ns : waits_ns;
     CHECK_THAT(world, waits_ns == UINT64_MAX || now_ns < waits_ns + NS_PER_S + late_ns,
                "a client waits for ever to be accepted");
 }

@@ -50,6 +50,9 @@ static bool hooks__starves(void)
     bool starves = world->allocs == world->plan.fail_alloc ||
                    (world->running && rng_chance(&world->rng, world->config.odds_alloc));
     world->totals->allocs_failed += starves;
+    if (starves && world->io != NULL) {
+        world->starved_ns = io_now_ns(world->io);
+    }
     return starves;
 }
 

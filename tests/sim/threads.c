@@ -101,7 +101,8 @@ static void threads__call(world_t *world, worker_t *worker)
     app_begin(world, worker->event, worker->batch);
     worker->phase = WORKER_IN_CALL;
     worker->until_ns = 0;
-    if (rng_chance(&world->rng, world->config.odds_slow_call)) {
+    /* Not while the server stops: a stop may take as long as its callbacks do. */
+    if (!world->stop_asked && rng_chance(&world->rng, world->config.odds_slow_call)) {
         threads__block(world, worker);
     }
 }

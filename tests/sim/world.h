@@ -95,6 +95,7 @@ typedef struct {
     worker_phase_t phase;
     bool busy; /* it is inside the engine, preempted */
     uint64_t until_ns;
+    uint64_t stuck_ns; /* since when its callback holds others up */
     batch_t *batch;
     event_t *event; /* whose callback runs */
 } worker_t;
@@ -154,6 +155,7 @@ typedef struct world {
     const void *locks[LOCKS_MAX];
     uint32_t locks_count;
     int64_t allocs_live;
+    uint64_t starved_ns; /* when an allocation last failed */
     uint64_t allocs;
 
     worker_t workers[WORKERS_MAX];

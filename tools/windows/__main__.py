@@ -91,7 +91,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.wheel:
             package = wheel.build(scratch)
             python.install(home, f"{package}[cli]", *suite.test_requirements())
-        return run(booted, command, limit_s=arguments.limit).code
+        environment = {"PYTHONUNBUFFERED": "1"}
+        return run(booted, command, environment=environment, limit_s=arguments.limit).code
 
 
 def _suite(arguments: argparse.Namespace) -> int:

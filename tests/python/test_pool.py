@@ -1,0 +1,98 @@
+"""The accept pool: growth, shrink, pause, and recovery when descriptors run out."""
+
+import sys
+
+import pytest
+from peers import Client, Recorder, run_python, wait_until
+
+import iocpreuse
+
+
+def test_the_pool_grows_under_a_burst_and_shrinks_after_it(serve, stack):
+    server = serve(accept_pool=4, accept_pool_max=64)
+    clients = [stack.enter_context(Client(server.address)) for _ in range(300)]
+    wait_until(lambda: server.stats().connections_active == len(clients))
+    stats = server.stats()
+    assert stats.accept_errors == 0
+    assert 0 < stats.accept_pool_grown <= 60
+    wait_until(lambda: server.stats().accepts_pending == 4, "the shrink")
+    stats = server.stats()
+    assert stats.accept_pool_shrunk == stats.accept_pool_grown
+    assert clients[-1].ask(b"still here") == b"still here"
+
+
+def test_a_pool_at_its_maximum_stays_there(serve, stack):
+    server = serve(accept_pool=4, accept_pool_max=4)
+    for _ in range(100):
+        stack.enter_context(Client(server.address))
+    wait_until(lambda: server.stats().connections_active == 100)
+    assert server.stats().accept_pool_grown == 0
+
+
+def test_pause_and_resume(serve, stack):
+    server = serve(accept_pool=8)
+    with Client(server.address) as before:
+        assert before.ask(b"x") == b"x"
+        server.pause_accepting()
+        wait_until(lambda: server.stats().accepts_pending == 0)
+        waiting = stack.enter_context(Client(server.address))
+        waiting.sendall(b"hello")
+        assert before.ask(b"still served") == b"still served"
+        assert len(server.sessions) == 1
+        server.resume_accepting()
+        assert waiting.receive(5) == b"hello"
+    wait_until(lambda: server.stats().accepts_pending >= 8)
+    assert server.stats().accept_errors == 0
+
+
+def test_stop_while_paused(serve):
+    server = serve()
+    server.pause_accepting()
+    server.stop()
+    assert server.stats().accepts_pending == 0
+
+
+def test_pause_before_start():
+    with pytest.raises(iocpreuse.ServerStateError):
+        iocpreuse.Server("127.0.0.1").pause_accepting()
+
+
+def test_accept_pool_options():
+    with pytest.raises(ValueError, match="accept_pool_max"):
+        Recorder(accept_pool=10, accept_pool_max=5)
+    with pytest.raises(ValueError, match="cooling_max"):
+        Recorder(cooling_max=-1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on descriptors")
+def test_descriptors_run_out_and_come_back():
+    child = run_python(
+        code="""
+        import contextlib
+        import resource
+        from peers import Client, Recorder, wait_until
+
+        with contextlib.ExitStack() as stack, Recorder(accept_pool=8) as server:
+            clients = [stack.enter_context(Client(server.address)) for _ in range(5)]
+            wait_until(lambda: server.stats().connections_active == 5)
+            _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            highest = clients[-1].fileno() + 64
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
+            # Each client takes a descriptor here, and the server's side of it finds none left.
+            hungry = []
+            with contextlib.suppress(OSError):
+                while True:
+                    hungry.append(stack.enter_context(Client(server.address)))
+            wait_until(lambda: server.stats().accept_errors > 0)
+            half = len(hungry) // 2
+            for client in hungry[:half]:
+                client.close()
+            for number, client in enumerate(hungry[half:] + clients):
+                mark = b"%04d" % number
+                assert client.ask(mark) == mark, number
+        print("recovered")
+        """
+    )
+    assert child.stderr == ""
+    assert child.stdout == "recovered\n"
+    assert child.returncode == 0
