@@ -1,13 +1,12 @@
 """The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
 
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Literal, NewType, final
+from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer
 
 from iocpreuse.pending import Pending
-
-SessionId = NewType("SessionId", int)
+from iocpreuse.session import SessionId
 
 __version__: Final[str]
 backend: Final[Literal["iocp", "epoll"]]
@@ -97,6 +96,7 @@ class Engine:
         begin: Callable[[Session, Hashable, bytes | None], Pending],
         lose: Callable[[Session, list[bytes], bool], None],
         on_pool: Callable[[int], None],
+        on_farewell: Callable[[Session | None, str, BaseException], object],
         wants_unsent: bool,
     ) -> Engine: ...
     @property

@@ -21,6 +21,7 @@ class Logins:
     """
 
     def __init__(self) -> None:
+        """Nobody is here yet."""
         self.connected_only: dict[SessionId, Session] = {}
         self.logged_in: dict[Hashable, Session] = {}
         self._lock = threading.Lock()  # for logged_in and the sessions' names; a leaf

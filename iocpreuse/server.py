@@ -32,6 +32,10 @@ def _log_pool(size: int) -> None:
     logger.debug("the accept pool keeps %d accepts posted now", size)
 
 
+def _log_farewell(session: Session, where: str, exc: BaseException) -> None:
+    logger.debug("%s for %s ended early: %s", where, session.peername, exc)
+
+
 class _State(enum.Enum):
     NEW = "not started"
     RUNNING = "running"
@@ -111,8 +115,9 @@ class Server:
     def on_error(self, session: Session | None, where: str, exc: BaseException) -> None:
         """A callback raised EXC: WHERE is its name. By default it is logged with its traceback.
 
-        It runs in the thread that the callback ran in. An exception from here goes to
-        sys.unraisablehook.
+        A SessionClosed that says no more than that the callback's own client has just gone is
+        not an error: it is logged at DEBUG. It runs in the thread that the callback ran in. An
+        exception from here goes to sys.unraisablehook.
         """
         client = session.peername if session is not None else "no client"
         logger.error("exception in %s for %s", where, client, exc_info=exc)
@@ -137,10 +142,9 @@ class Server:
                 "begin": self._pending.begin,
                 "lose": self._lose,
                 "on_pool": _log_pool,
+                "on_farewell": _log_farewell,
             }
-            engine = make_engine(
-                self._settings, self._sessions, self._logins.connected_only, hooks
-            )
+            engine = make_engine(self._settings, self._sessions, self._logins.connected_only, hooks)
             # Callbacks run before this returns, and use both.
             self._engine, self._address = engine, engine.address
             try:

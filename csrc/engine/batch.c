@@ -107,6 +107,14 @@ void batch_steal(batch_t *from, batch_t *to)
     to->count += count;
 }
 
+bool batch_is_running(batch_t *batch)
+{
+    mutex_lock(&batch->lock);
+    bool running = batch->running_since_ns != 0;
+    mutex_unlock(&batch->lock);
+    return running;
+}
+
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns)
 {
     mutex_lock(&batch->lock);

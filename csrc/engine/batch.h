@@ -84,6 +84,9 @@ slot_t *batch_take_dirty(batch_t *batch);
 /* Moves what has not begun to run to TO, as far as there is room. */
 void batch_steal(batch_t *from, batch_t *to);
 
+/* Whether events run. */
+bool batch_is_running(batch_t *batch);
+
 /* Whether events that began before SINCE_NS hold anything up. */
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns);
 

@@ -63,8 +63,11 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
 {
     batch_t *batch = atomic_ptr_load(&engine->crew);
     for (; batch != NULL; batch = batch->crew_next) {
-        if (batch_is_stuck(batch, stuck_since(now_ns))) {
+        if (batch_is_running(batch)) {
+            /* It may get stuck yet: something else may have woken the manager this early. */
             atomic_u32_store(&engine->watch, WATCH_BUSY);
+        }
+        if (batch_is_stuck(batch, stuck_since(now_ns))) {
             io_wake(engine->io, 1);
         }
     }

@@ -44,17 +44,17 @@ void *slab_take(slab_t *slab, bool waits)
     return buf;
 }
 
-void slab_give(slab_t *slab, void *memory)
+void slab_give(slab_t *slab, void *buf)
 {
-    slab_buf_t *buf = memory;
+    slab_buf_t *given = buf;
     mutex_lock(&slab->lock);
     atomic_u64_add(&slab->taken, (uint64_t)-1);
     if (slab->free_count < FREE_MAX) {
-        buf->next = slab->free;
-        slab->free = buf;
+        given->next = slab->free;
+        slab->free = given;
         slab->free_count++;
-        buf = NULL;
+        given = NULL;
     }
     mutex_unlock(&slab->lock);
-    free(buf);
+    free(given);
 }

@@ -34,17 +34,31 @@ static PyObject *take_exception(void)
 #endif
 }
 
+/* Whether EXCEPTION only says what is known already: that this very client is going. A reset can
+ * come while a callback runs, and what it still sends then raises. */
+static bool is_farewell(engine_object_t *self, const event_t *event, PyObject *exception)
+{
+    session_info_t info;
+    return PyErr_GivenExceptionMatches(exception, self->state->session_closed) &&
+           engine_info(self->engine, event->token, &info) == CALL_OK && info.closing;
+}
+
 /* Gives the exception that is set to on_error, and ends that session alone. */
 static void failed(engine_object_t *self, const event_t *event, PyObject *session,
                    const char *where)
 {
     PyObject *value = take_exception();
-    atomic_u64_add(&self->callback_errors, 1);
-    (void)engine_abort(self->engine, event->token, REASON_CALLBACK_ERROR, false);
-    PyObject *result = PyObject_CallFunction(self->on_error, "OsO",
-                                             session == NULL ? Py_None : session, where, value);
+    PyObject *handler = self->on_error;
+    if (is_farewell(self, event, value)) {
+        handler = self->on_farewell;
+    } else {
+        atomic_u64_add(&self->callback_errors, 1);
+        (void)engine_abort(self->engine, event->token, REASON_CALLBACK_ERROR, false);
+    }
+    PyObject *result =
+        PyObject_CallFunction(handler, "OsO", session == NULL ? Py_None : session, where, value);
     if (result == NULL) {
-        PyErr_WriteUnraisable(self->on_error);
+        PyErr_WriteUnraisable(handler);
     }
     Py_XDECREF(result);
     Py_DECREF(value);

@@ -63,6 +63,7 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->begin);
     Py_VISIT(self->lose);
     Py_VISIT(self->on_pool);
+    Py_VISIT(self->on_farewell);
     return 0;
 }
 
@@ -83,6 +84,7 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->begin);
     Py_CLEAR(self->lose);
     Py_CLEAR(self->on_pool);
+    Py_CLEAR(self->on_farewell);
     return 0;
 }
 

@@ -33,27 +33,37 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
                    engine_options_t *options, io_addr_t *addr)
 {
     static char *names[] = {
-        "address",     "handle",          "backlog",    "dual_stack",      "concurrency",
-        "accept_pool", "accept_pool_max", "recycle",    "cooling_max",     "max_connections",
-        "nodelay",     "keepalive",       "read_size",  "write_high",      "write_low",
-        "write_limit", "sessions",        "on_connect", "on_data",         "on_drain",
-        "on_eof",      "on_disconnect",   "on_error",   "make_disconnect", "connected_only",
-        "on_login",    "login",           "logout",     "begin",           "lose",
-        "on_pool",     "wants_unsent",    NULL,
+        "address",         "handle",
+        "backlog",         "dual_stack",
+        "concurrency",     "accept_pool",
+        "accept_pool_max", "recycle",
+        "cooling_max",     "max_connections",
+        "nodelay",         "keepalive",
+        "read_size",       "write_high",
+        "write_low",       "write_limit",
+        "sessions",        "on_connect",
+        "on_data",         "on_drain",
+        "on_eof",          "on_disconnect",
+        "on_error",        "make_disconnect",
+        "connected_only",  "on_login",
+        "login",           "logout",
+        "begin",           "lose",
+        "on_pool",         "on_farewell",
+        "wants_unsent",    NULL,
     };
     PyObject *address, *handle, *keepalive, *sessions;
-    PyObject *connected_only, *on_login, *login, *logout, *begin, *lose, *on_pool;
+    PyObject *connected_only, *on_login, *login, *logout, *begin, *lose, *on_pool, *on_farewell;
     PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
     int dual_stack, recycle, nodelay, wants_unsent;
     unsigned long long max_connections, write_high, write_low, write_limit;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOp", names, &address, &handle,
+            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOOp", names, &address, &handle,
             &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
             &options->accept_pool_max, &recycle, &options->cooling_max, &max_connections, &nodelay,
             &keepalive, &options->read_size, &write_high, &write_low, &write_limit, &PyDict_Type,
             &sessions, &on_connect, &on_data, &on_drain, &on_eof, &on_disconnect, &on_error,
             &make_disconnect, &PyDict_Type, &connected_only, &on_login, &login, &logout, &begin,
-            &lose, &on_pool, &wants_unsent)) {
+            &lose, &on_pool, &on_farewell, &wants_unsent)) {
         return false;
     }
     options->listen.dual_stack = dual_stack;
@@ -78,6 +88,7 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
     self->begin = Py_NewRef(begin);
     self->lose = Py_NewRef(lose);
     self->on_pool = Py_NewRef(on_pool);
+    self->on_farewell = Py_NewRef(on_farewell);
     self->wants_unsent = wants_unsent;
     return parse_keepalive(keepalive, &options->listen.accepted) &&
            parse_listener(address, handle, options, addr);

@@ -42,6 +42,7 @@ typedef struct {
     PyObject *on_eof;
     PyObject *on_disconnect;
     PyObject *on_error;
+    PyObject *on_farewell; /* like on_error, for a callback that its client's end cut short */
     PyObject *make_disconnect;
     PyObject *on_login;
     PyObject *login;   /* the facade's registry of names: login(session, net_id, **options) */

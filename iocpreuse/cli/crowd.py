@@ -2,15 +2,24 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 # The clients report four times a second; silent for so long, they hang.
 SILENCE_SECONDS_MAX: Final = 90.0
+
+
+def _environment() -> dict[str, str]:
+    """That of a child that finds the same package, whatever stands in the current folder."""
+    found = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [found, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 class ClientProcess:
@@ -19,7 +28,7 @@ class ClientProcess:
     def __init__(self, address: tuple[Any, ...], arguments: argparse.Namespace) -> None:
         """They connect to ADDRESS, as many as the ARGUMENTS of the demo say."""
         self._command = [
-            sys.executable,
+            *(sys.executable, "-P"),
             *("-m", "iocpreuse.cli.clients", str(address[0]), str(address[1])),
             *("--clients", str(arguments.clients)),
             *("--connections", str(arguments.connections)),
@@ -33,7 +42,11 @@ class ClientProcess:
     def __enter__(self) -> Self:
         """They start to connect."""
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            self._command,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._heard = time.monotonic()
         self._reader.start()

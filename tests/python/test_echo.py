@@ -5,7 +5,7 @@ import itertools
 import threading
 
 import pytest
-from peers import Client, Recorder, in_threads, noise, wait_until
+from peers import WINE, Client, Recorder, in_threads, noise, wait_until, was_reset
 
 import iocpreuse
 
@@ -236,5 +236,5 @@ def test_write_limit_aborts_the_session(serve):
         assert why.reason is iocpreuse.CloseReason.WRITE_OVERFLOW
         assert why.initiator == "local"
         assert why.unsent_bytes > 0
-        assert client.is_ended() == "reset"
+        assert was_reset(client)
     assert server.stats().send_queue_bytes == 0

@@ -1,16 +1,26 @@
 """The accept pool: growth, shrink, pause, and recovery when descriptors run out."""
 
 import sys
+import threading
 
 import pytest
-from peers import Client, Recorder, run_python, wait_until
+from peers import DEADLINE_SECONDS, Client, Recorder, run_python, wait_until
 
 import iocpreuse
 
 
 def test_the_pool_grows_under_a_burst_and_shrinks_after_it(serve, stack):
-    server = serve(accept_pool=4, accept_pool_max=64)
-    clients = [stack.enter_context(Client(server.address)) for _ in range(300)]
+    release = threading.Event()
+
+    class Sleepy(Recorder):
+        def on_connect(self, session):
+            release.wait(DEADLINE_SECONDS)
+
+    server = serve(Sleepy, accept_pool=4, accept_pool_max=64, workers=1)
+    stack.callback(release.set)
+    # The only worker is held up, so these find the four accepts that are posted, and then none.
+    clients = [stack.enter_context(Client(server.address)) for _ in range(100)]
+    release.set()
     wait_until(lambda: server.stats().connections_active == len(clients))
     stats = server.stats()
     assert stats.accept_errors == 0

@@ -43,7 +43,9 @@ static void app__end(world_t *world, rec_t *rec, batch_t *batch)
     const slot_t *slot;
     bool live = app__is_live(world, rec, &slot);
     token_t token = slot->token;
-    reason_t reason = rng_below(&world->rng, 8) == 0 ? REASON_REFUSED : REASON_LOCAL_CLOSE;
+    static const reason_t reasons[] = {REASON_LOCAL_CLOSE, REASON_LOCAL_CLOSE, REASON_REFUSED,
+                                       REASON_REPLACED};
+    reason_t reason = reasons[rng_below(&world->rng, sizeof reasons / sizeof reasons[0])];
     if (app__ends_first(world, rec, false)) {
         rec->ends = true;
         rec->reason = reason;
@@ -63,6 +65,7 @@ static void app__abort(world_t *world, rec_t *rec)
         rec->ends = true;
         rec->reason = reason;
     }
+    rec->is_reset |= !raised && live && (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING);
     call_t result = engine_abort(world->engine, rec->token, reason, !raised);
     app__check_call(world, rec, live, token, result, "engine_abort");
 }
@@ -77,6 +80,16 @@ static void app__write_eof(world_t *world, rec_t *rec, batch_t *batch)
     app__check_call(world, rec, live, token, result, "engine_write_eof");
 }
 
+static void app__login(world_t *world, rec_t *rec)
+{
+    const slot_t *slot;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    rec->logins_asked++;
+    call_t result = engine_login(world->engine, rec->token);
+    app__check_call(world, rec, live, token, result, "engine_login");
+}
+
 static void app__info(world_t *world, rec_t *rec)
 {
     const slot_t *slot;
@@ -86,6 +99,11 @@ static void app__info(world_t *world, rec_t *rec)
     uint64_t heard = rec->heard;
     call_t result = engine_info(world->engine, rec->token, &info);
     app__check_call(world, rec, live, token, result, "engine_info");
+    uint32_t rtt_us;
+    live = app__is_live(world, rec, &slot);
+    token = slot->token;
+    app__check_call(world, rec, live, token, engine_rtt(world->engine, rec->token, &rtt_us),
+                    "engine_rtt");
     if (result == CALL_OK && (info.bytes_received < heard || info.bytes_sent > rec->accepted)) {
         world_fail(world, "engine_info miscounts");
     }
@@ -94,8 +112,16 @@ static void app__info(world_t *world, rec_t *rec)
 /* Anything that an application may do to a session, wise or not. */
 static void app__act(world_t *world, rec_t *rec, batch_t *batch)
 {
-    uint32_t choice = rng_below(&world->rng, 64);
-    if (choice < 40) {
+    bool ends = rng_chance(&world->rng, world->config.odds_end);
+    uint32_t choice = ends ? 40 + rng_below(&world->rng, 14) : rng_below(&world->rng, 40);
+    if (choice < 32) {
+        sending_try(world, rec, batch);
+    } else if (choice < 34) {
+        app__login(world, rec);
+    } else if (choice < 36) {
+        app__info(world, rec);
+    } else if (choice < 40) {
+        sending_try(world, rec, batch);
         sending_try(world, rec, batch);
     } else if (choice < 46) {
         app__end(world, rec, batch);
@@ -106,14 +132,9 @@ static void app__act(world_t *world, rec_t *rec, batch_t *batch)
         app__write_eof(world, rec, batch);
     } else if (choice < 53) {
         app__abort(world, rec);
-    } else if (choice < 54) {
+    } else {
         app__end(world, rec, batch);
         app__abort(world, rec);
-    } else if (choice < 58) {
-        app__info(world, rec);
-    } else {
-        sending_try(world, rec, batch);
-        sending_try(world, rec, batch);
     }
 }
 
@@ -213,6 +234,40 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
     }
 }
 
+/* An aborted connection is never recycled, nor one whose client has not said good-bye. */
+void app_check_recycled(world_t *world, const slot_t *slot)
+{
+    const rec_t *rec = NULL;
+    for (uint32_t i = world->recs_count; i > 0 && rec == NULL; i--) {
+        rec = world->recs[i - 1].token == slot->token ? &world->recs[i - 1] : NULL;
+    }
+    if (rec == NULL || !rec->closed) {
+        world_fail(world, "slot %u is recycled before its session's end", slot->index);
+    }
+    if (rec->is_reset || !sim_conn_has_fin(world->io, rec->conn)) {
+        world_fail(world, "client %u's socket is recycled, which it must not be",
+                   (unsigned)rec->number);
+    }
+}
+
+/* What is handed on as unsent, message by message, has not reached the client in part. */
+static void app__check_unsent(world_t *world, const rec_t *rec, const session_t *session)
+{
+    bool partial;
+    uint64_t untouched = 0;
+    const sendbuf_t *buf = sendq_untouched(&session->out, session->send_len, &partial);
+    for (; buf != NULL; buf = buf->next) {
+        if (buf->sent != 0) {
+            world_fail(world, "a message that has begun is said to be unsent");
+        }
+        untouched += buf->len;
+    }
+    if (!rec->sending && rec->accepted - untouched < sim_conn_taken(world->io, rec->conn)) {
+        world_fail(world, "client %u has bytes of a message that is said to be unsent",
+                   (unsigned)rec->number);
+    }
+}
+
 static void app__closed(world_t *world, rec_t *rec, const event_t *event)
 {
     const ending_t *ending = &event->slot->session.ending;
@@ -227,6 +282,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
         world_fail(world, "client %u: %u bytes are said to be unsent instead of %u",
                    (unsigned)rec->number, (unsigned)ending->unsent_bytes, (unsigned)unsent);
     }
+    app__check_unsent(world, rec, &event->slot->session);
     sim_trace(world->io, "closed", rec->number, ending->reason);
 }
 
@@ -237,6 +293,11 @@ void app_begin(world_t *world, event_t *event, batch_t *batch)
     app__enter(world, rec, event);
     switch (event->kind) {
     case EVENT_OPEN:
+        break;
+    case EVENT_LOGIN:
+        if (rec->logins++ >= rec->logins_asked) {
+            world_fail(world, "a login that nobody asked for");
+        }
         break;
     case EVENT_DATA:
         if (rec->eof_heard) {
@@ -298,20 +359,17 @@ static void app__pause(world_t *world)
 
 bool app_intrude(world_t *world)
 {
-    if (rng_below(&world->rng, world->paused ? 32 : 1024) == 0) {
+    uint32_t whim = rng_below(&world->rng, 1024);
+    if (whim < (world->paused ? 32 : 1)) {
         app__pause(world);
         return true;
     }
-    if (world->recs_count == 0) {
+    if (world->recs_count == 0 || whim >= world->config.whims) {
         return false;
     }
     uint32_t span = rng_below(&world->rng, 4) == 0 ? SESSIONS_MAX : 12;
     uint32_t back = rng_below(&world->rng, world->recs_count < span ? world->recs_count : span);
     rec_t *rec = &world->recs[world->recs_count - 1 - back];
-    /* Most of the time it lets the workers get on with it. */
-    if (rng_below(&world->rng, 4) != 0 && !rec->closed) {
-        return false;
-    }
     sim_trace(world->io, "intrude", rec->number, 0);
     app__act(world, rec, NULL);
     return true;

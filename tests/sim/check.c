@@ -150,11 +150,35 @@ static void check__slot(world_t *world, slot_t *slot)
                slot->index);
 }
 
+/* A callback that blocks holds up nobody but its own session, as long as a worker is free. */
+static void check__crew(world_t *world)
+{
+    uint64_t now_ns = io_now_ns(world->io);
+    uint64_t late_ns = world->config.manager_late_ns + 4 * TICK_NS;
+    uint64_t stuck_ns = now_ns - 10 * NS_PER_MS;
+    bool running = world->running;
+    world->running = false; /* the batches' locks are taken, and nobody is to come in between */
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        worker_t *worker = &world->workers[i];
+        bool stuck = worker->phase == WORKER_IN_CALL && worker->until_ns != 0 &&
+                     batch_is_stuck(worker->batch, stuck_ns);
+        if (!stuck) {
+            worker->stuck_ns = 0;
+        } else if (worker->stuck_ns < world->blocked_ns || worker->stuck_ns == 0) {
+            worker->stuck_ns = now_ns > world->blocked_ns ? now_ns : world->blocked_ns;
+        }
+        CHECK_THAT(world, worker->stuck_ns == 0 || now_ns < worker->stuck_ns + late_ns,
+                   "worker %u is held up, and no other one helps", i);
+    }
+    world->running = running;
+}
+
 void check_step(world_t *world)
 {
     uint64_t active = world->engine->stats.connections_active;
     world->active_peak = active > world->active_peak ? active : world->active_peak;
     CHECK_THAT(world, world->locks_count == 0, "a lock is still held");
+    check__crew(world);
     while (world->touched_count > 0) {
         uint32_t index = world->touched_list[--world->touched_count];
         world->touched[index] = false;
@@ -206,30 +230,13 @@ static void check__manager(world_t *world, const census_t *census)
     CHECK_THAT(world, due_ns <= (waited_for ? soon_ns : soon_ns + BACKSTOP_NS),
                "the manager sleeps too long");
     CHECK_THAT(world, !census->overdue, "a deadline has passed, and nobody cares");
+    uint64_t late_ns = BACKSTOP_NS + world->config.manager_late_ns + 100 * NS_PER_MS;
+    CHECK_THAT(world,
+               world->stop_asked || engine->retry_at_ns == 0 ||
+                   io_now_ns(world->io) < engine->retry_at_ns + late_ns,
+               "the pool's pause is not ended");
     CHECK_THAT(world, engine->retry_at_ns <= io_now_ns(world->io) + RETRY_NS,
                "the pool pauses too long");
-}
-
-/* A callback that blocks holds up nobody but its own session, as long as a worker is free. */
-static void check__crew(world_t *world)
-{
-    uint64_t now_ns = io_now_ns(world->io);
-    uint64_t late_ns = world->config.manager_late_ns + 4 * TICK_NS;
-    uint64_t stuck_ns = now_ns - 10 * NS_PER_MS;
-    bool running = world->running;
-    world->running = false; /* the batches' locks are taken, and nobody is to come in between */
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        worker_t *worker = &world->workers[i];
-        bool stuck = worker->batch != NULL && batch_is_stuck(worker->batch, stuck_ns);
-        if (!stuck) {
-            worker->stuck_ns = 0;
-        } else if (worker->stuck_ns < world->blocked_ns || worker->stuck_ns == 0) {
-            worker->stuck_ns = now_ns > world->blocked_ns ? now_ns : world->blocked_ns;
-        }
-        CHECK_THAT(world, worker->stuck_ns == 0 || now_ns < worker->stuck_ns + late_ns,
-                   "worker %u is held up, and no other one helps", i);
-    }
-    world->running = running;
 }
 
 /* Never deaf. */
@@ -307,7 +314,6 @@ void check_all(world_t *world)
                    sim_open_socks(world->io));
     }
     check__manager(world, &census);
-    check__crew(world);
     check__pool(world, &census);
 }
 

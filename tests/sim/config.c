@@ -55,8 +55,16 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     config->odds_alloc = config__odds(rng, 512);
     config->odds_slow_call = config__odds(rng, 32768);
     config->odds_act = 8192u << rng_below(rng, 3);
+    config->odds_end = 1024u << rng_below(rng, 6);
+    config->whims = 16u << rng_below(rng, 6);
     config->think_ns = 1000ull << rng_below(rng, 24);
     config->manager_late_ns = rng_below(rng, 3) == 0 ? 1000000ull << rng_below(rng, 14) : 1000000;
+    if (rng_below(rng, 8) == 0) {
+        /* A world of minutes and hours: clients come now and then, and TIME_WAIT matters. */
+        config->think_ns = 60 * NS_PER_S;
+        config->manager_late_ns = 4 * NS_PER_S;
+        config->odds_slow_call = 0;
+    }
     config->drain_ns = rng_below(rng, 3) == 0 ? 0 : NS_PER_MS << rng_below(rng, 18);
     config->stops_again = rng_below(rng, 4) == 0;
     if (plan->calm) {

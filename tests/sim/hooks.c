@@ -94,6 +94,9 @@ void __wrap_abort(void)
 void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
 {
     slot_state_t from = slot->state;
+    if (hooks__world != NULL && to == SLOT_RECYCLING) {
+        app_check_recycled(hooks__world, slot);
+    }
     __real_slot_set_state(slot, to);
     if (hooks__world != NULL) {
         hooks__world->totals->rows[from][to]++;

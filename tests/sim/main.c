@@ -11,11 +11,11 @@
 /* Every so many seeds one is run twice, to see that a seed gives one trace. */
 #define TWICE_SEEDS 64u
 
-#define DEFAULT_SEEDS 2500u
+#define DEFAULT_SEEDS 6000u
 
 /* Seeds that once failed, by the bug that they found. They run first, always. */
 static const uint64_t past_seeds[] = {
-    0,
+    1717, /* crew: the watch over running callbacks ended after two quick looks */
 };
 
 typedef struct {
@@ -35,11 +35,10 @@ static void crashed(int number)
     _Exit(1);
 }
 
+/* Of the processor: others may be at work on this machine. */
 static double now_s(void)
 {
-    struct timespec now;
-    (void)timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (double)clock() / CLOCKS_PER_SEC;
 }
 
 static void run_seeds(const arguments_t *arguments, totals_t *totals)

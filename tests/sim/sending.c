@@ -94,6 +94,9 @@ static bool sending__make(world_t *world, const rec_t *rec, sendq_t *chain)
         sendq_push(chain, buf);
         position += len;
     }
+    if (chain->tail != NULL) {
+        chain->tail->last = true;
+    }
     return true;
 }
 

@@ -15,8 +15,25 @@
 void world_print_replay(const world_t *world)
 {
     const plan_t *plan = &world->plan;
-    (void)fprintf(stderr, "sim: seed %" PRIu64 ", step %" PRIu64 ", %.6f s of virtual time\n",
-                  plan->seed, world->steps, world->io == NULL ? 0.0 : (double)io_now_ns(world->io) / 1e9);
+    double now_s = world->io == NULL ? 0.0 : (double)io_now_ns(world->io) / 1e9;
+    (void)fprintf(stderr, "sim: in step %" PRIu64 ", after %.6f s of virtual time\n", world->steps,
+                  now_s);
+    (void)fprintf(stderr, "sim: replay: sim --seed %" PRIu64, plan->seed);
+    if (plan->steps != 0) {
+        (void)fprintf(stderr, " --steps %u", plan->steps);
+    }
+    if (plan->calm) {
+        (void)fputs(" --calm", stderr);
+    }
+    if (plan->fail_submit != 0) {
+        (void)fprintf(stderr, " --fail-submit %" PRIu64 " --error %d", plan->fail_submit,
+                      plan->fail_submit_error);
+    }
+    if (plan->fail_alloc != 0) {
+        (void)fprintf(stderr, " --fail-alloc %" PRIu64, plan->fail_alloc);
+    }
+    (void)fputc('\n', stderr);
+    (void)fflush(NULL);
 }
 
 void world_fail(world_t *world, const char *format, ...)

@@ -69,8 +69,11 @@ typedef struct {
     bool in_call;      /* a callback of it runs */
     bool sending;      /* a thread is in engine_send for it */
     bool closed;       /* EVENT_CLOSED has come */
+    bool is_reset;     /* the application aborted it with RST */
     bool eof_heard;
     bool eof_written;
+    uint32_t logins_asked;
+    uint32_t logins;   /* EVENT_LOGINs */
     uint32_t fulls;    /* times that CALL_FULL was returned */
     uint32_t drains;   /* EVENT_DRAINs */
     bool ends;         /* the application has begun its end, and was the first to do so */
@@ -131,6 +134,8 @@ typedef struct {
     uint32_t odds_alloc;
     uint32_t odds_slow_call;
     uint32_t odds_act;        /* that a callback does something */
+    uint32_t odds_end;        /* that it is something that ends the session */
+    uint32_t whims;           /* of 1024: how often other threads do something */
     uint64_t think_ns;        /* clients' and callbacks' pauses */
     uint64_t manager_late_ns; /* the manager's clock is that coarse */
     uint64_t drain_ns;
@@ -216,6 +221,8 @@ uint64_t threads_next_ns(const world_t *world);
 /* app.c: the application. */
 void app_begin(world_t *world, event_t *event, batch_t *batch);
 void app_end(world_t *world, event_t *event, batch_t *batch);
+/* SLOT's socket is about to be disconnected for reuse. */
+void app_check_recycled(world_t *world, const slot_t *slot);
 bool app_intrude(world_t *world); /* from a thread of its own */
 
 /* sending.c: its sends. */

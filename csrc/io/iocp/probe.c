@@ -199,7 +199,7 @@ static void probe__cancel_all(probe_t *probe)
 
 static void probe__drain(probe_t *probe)
 {
-    uint64_t until_ns = io_now_ns(probe->io) + PROBE_CANCEL_MS * 1000000u;
+    uint64_t until_ns = io_now_ns(probe->io) + (uint64_t)PROBE_CANCEL_MS * 1000000u;
     uint32_t left_ms = PROBE_CANCEL_MS;
     while (!probe__is_idle(probe) && left_ms > 0) {
         probe__dequeue(probe, left_ms);

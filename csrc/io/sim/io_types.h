@@ -10,19 +10,14 @@
 /* The model speaks Windows: NTSTATUS codes and Winsock errors. */
 #define IO_NATIVE_NTSTATUS 1
 
-/* io_accept itself makes the socket where there is none, as on Windows. */
-#define IO_ACCEPT_MAKES_SOCK 1
-
-/* As on Windows, a failed or cancelled send may have gone out in part. */
-#define IO_FAILED_SEND_IS_UNSENT 0
-
-/* Both kinds of platform can be had. */
+/* io_accept itself makes the socket where there is none, as on Windows; a build with 0 has the
+ * other kind of platform. */
 #ifndef IO_ACCEPT_MAKES_SOCK
 #define IO_ACCEPT_MAKES_SOCK 1
+#endif
 
 /* As on Windows, a failed or cancelled send may have gone out in part. */
 #define IO_FAILED_SEND_IS_UNSENT 0
-#endif
 
 #define IO_SEND_BUFS_MAX 64
 

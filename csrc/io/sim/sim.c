@@ -133,6 +133,11 @@ uint32_t sim_conn_of(io_t *io, io_sock_t sock)
     return sim_sock_at(io, sock)->conn;
 }
 
+uint64_t sim_conn_taken(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].taken;
+}
+
 uint64_t sim_conn_reported(const io_t *io, uint32_t conn)
 {
     return io->conns[conn].reported;

@@ -134,6 +134,7 @@ void sim_client_leave(io_t *io, uint32_t conn); /* closes: what still comes is a
 
 /* The connection that SOCK serves, and what good completions told of bytes sent on it. */
 uint32_t sim_conn_of(io_t *io, io_sock_t sock);
+uint64_t sim_conn_taken(const io_t *io, uint32_t conn); /* bytes that reached it in truth */
 uint64_t sim_conn_reported(const io_t *io, uint32_t conn);
 /* Whether the client's FIN, or its reset, has come. */
 bool sim_conn_has_fin(const io_t *io, uint32_t conn);

@@ -1,0 +1,259 @@
+"""The changes that tests/sim/mutants.py makes: each takes one guard out of the engine."""
+
+from dataclasses import dataclass
+
+Change = tuple[str, str, str]  # a file of csrc/engine, the text there, what replaces it
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard taken out."""
+
+    name: str
+    changes: tuple[Change, ...]
+
+
+def one(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, ((file, old, new),))
+
+
+# The checks that would end the run before a later guard's absence is felt.
+NO_CHECKS: tuple[Change, ...] = (
+    ("recycle.c", "CHECK(slot->in_flight == 0 && slot->state == SLOT_DRAINING);", ""),
+    (
+        "slot.c",
+        "void slot_wipe(slot_t *slot)\n{\n    CHECK(slot->in_flight == 0);",
+        "void slot_wipe(slot_t *slot)\n{",
+    ),
+    ("session.c", "CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);", ""),
+)
+DRAIN = "slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0"
+NO_DRAIN: Change = (
+    "session.c",
+    DRAIN,
+    DRAIN.replace("slot->in_flight == 0", "(slot->in_flight & ~FLIGHT_RECV) == 0"),
+)
+WIPE = "    memset(&slot->session, 0, sizeof slot->session);\n"
+QUEUE_GUARD = "CHECK(sendq_is_empty(&slot->session.out) && slot->session.recv_buf == NULL);"
+
+
+def keep(field: str) -> Mutant:
+    """One field of the session survives the wipe."""
+    kept = f"    session_t old = slot->session;\n{WIPE}    slot->session.{field} = old.{field};\n"
+    return one(f"wipe-but-{field}", "slot.c", WIPE, kept)
+
+
+MUTANTS = (
+    # Generations.
+    one(
+        "token-at-queue",
+        "control.c",
+        "if (slot->token == token) {",
+        "if (slot->token != TOKEN_NONE) {",
+    ),
+    Mutant(
+        "token-at-start",
+        (
+            ("recycle.c", "    sendq_clear(&session->out, &batch->done);\n", ""),
+            (
+                "recycle.c",
+                "    atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);\n",
+                "",
+            ),
+            ("slot.c", QUEUE_GUARD, "sendq_t out = slot->session.out;"),
+            ("slot.c", WIPE, WIPE + "    slot->session.out = out;\n"),
+        ),
+    ),
+    Mutant("token-at-completion", (NO_DRAIN, *NO_CHECKS)),
+    # Drain, cancel, wipe.
+    Mutant("drain-before-disconnect", (NO_DRAIN,)),
+    one(
+        "cancel-receive",
+        "session.c",
+        "io_cancel(engine->io, slot->sock, &slot->recv.io);",
+        "",
+    ),
+    one("cancel-send", "session.c", "io_cancel(engine->io, slot->sock, &slot->send.io);", ""),
+    one("wipe", "slot.c", WIPE, ""),
+    keep("ending"),
+    keep("broken"),
+    keep("peer_eof"),
+    keep("bytes_sent"),
+    keep("messages_received"),
+    one("wipe-token", "slot.c", "    slot->token = TOKEN_NONE;\n", ""),
+    # The accept pool.
+    one("repost", "pool.c", "    batch->took_accept = true;\n", ""),
+    one(
+        "accept-finish",
+        "pool.c",
+        "    if (status >= 0) {\n        status = io_accept_finish(",
+        "    if (0) {\n        status = io_accept_finish(",
+    ),
+    one(
+        "failed-accept-closes",
+        "pool.c",
+        "    if (closed) {\n        io_sock_close(engine->io, &slot->sock, false);\n    }\n",
+        "",
+    ),
+    one(
+        "pause-wakes-manager",
+        "pool.c",
+        "    if (pause || engine_is_stopping(engine)) {",
+        "    if (engine_is_stopping(engine)) {",
+    ),
+    one("pause-ends", "manager.c", "    if (engine->retry_at_ns <= now_ns) {", "    if (0) {"),
+    one(
+        "pause-is-short",
+        "pool.c",
+        "#define RETRY_NS (50 * NS_PER_MS)",
+        "#define RETRY_NS (3600 * NS_PER_S)",
+    ),
+    one(
+        "grown-table-is-retried",
+        "pool.c",
+        "        if (slot == NULL) {\n            engine->retry_at_ns = now_ns + RETRY_NS;\n        } else {",
+        "        if (slot != NULL) {",
+    ),
+    one(
+        "max-connections",
+        "pool.c",
+        "engine->stats.connections_active < engine->options.max_connections",
+        "true",
+    ),
+    # Events.
+    one(
+        "callback-overlap",
+        "session.c",
+        "    if (slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n        return;",
+        "    if (slot->pending == 0) {\n        return;",
+    ),
+    one(
+        "receive-in-callback",
+        "session.c",
+        "(slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0",
+        "(slot->in_flight & FLIGHT_RECV) != 0",
+    ),
+    one(
+        "closed-is-last",
+        "session.c",
+        "slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0",
+        "slot->state == SLOT_DRAINING && (slot->in_flight & ~FLIGHT_CALLBACK) == 0 && slot->pending == 0",
+    ),
+    one("first-ending", "session.c", "    if (!session->ending.known) {", "    if (true) {"),
+    one(
+        "kick-wakes",
+        "engine.c",
+        "    io_wake(engine->io, 1);\n}\n\nvoid engine_set_deadline",
+        "}\n\nvoid engine_set_deadline",
+    ),
+    one("kick-again", "engine.c", "        slot->kicked = false;\n", ""),
+    # Time.
+    one(
+        "flush-deadline",
+        "session.c",
+        "    engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);\n    slot->pending",
+        "    slot->pending",
+    ),
+    one("drain-clears-deadline", "session.c", "    engine_set_deadline(engine, slot, 0);\n", ""),
+    one("deadline-wakes-manager", "engine.c", "            io_wake_manager(engine->io);\n", ""),
+    one(
+        "cooling-deadline",
+        "recycle.c",
+        "        engine_set_deadline(engine, slot, now_ns + COOLING_DEADLINE_NS);\n",
+        "        engine_set_deadline(engine, slot, 0);\n",
+    ),
+    one(
+        "cooling-cap",
+        "recycle.c",
+        "        cancel(engine, slot, CAUSE_COOLING_CAP);\n",
+        "        ;\n",
+    ),
+    # Recycling.
+    one("reset-is-not-recycled", "recycle.c", "    if (session->reset) {", "    if (0) {"),
+    one(
+        "linger-is-not-recycled",
+        "recycle.c",
+        "return session->peer_eof ? CAUSE_NONE : CAUSE_LINGER;",
+        "return CAUSE_NONE;",
+    ),
+    one(
+        "failed-disconnect-closes",
+        "recycle.c",
+        "    if (!good && slot->sock != IO_SOCK_NONE) {",
+        "    if (0) {",
+    ),
+    one("unreserve", "recycle.c", "    engine->recycling_now--;\n", ""),
+    # Sending.
+    one(
+        "send-after-eof",
+        "control.c",
+        "    } else if (session->fin_wanted) {\n        result = CALL_EOF;\n",
+        "",
+    ),
+    one(
+        "one-send",
+        "session.c",
+        "    if (slot->in_flight & FLIGHT_SEND) {\n        return;\n    }\n",
+        "",
+    ),
+    one("partial-send", "sendq.c", "            buf->sent += (size_t)sent;\n", ""),
+    one(
+        "queue-is-counted-out",
+        "recycle.c",
+        "    atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);\n",
+        "",
+    ),
+    one(
+        "buffer-goes-back",
+        "recycle.c",
+        "        slab_give(&engine->slab, session->recv_buf);\n",
+        "",
+    ),
+    # The crew.
+    one(
+        "running-is-not-settled",
+        "batch.c",
+        "return batch->running_next > 0 ? batch->running_next - 1 : 0;",
+        "return batch->running_next;",
+    ),
+    one(
+        "stolen-is-gone",
+        "batch.c",
+        "    from->running_count -= count;\n    if (count > 0) {\n        memcpy(to->events + to->count, from->running + from->running_count,",
+        "    if (count > 0) {\n        memcpy(to->events + to->count, from->running + from->running_next,",
+    ),
+    one("watch-goes-on", "crew.c", "        if (batch_is_running(batch)) {", "        if (0) {"),
+    # The stop.
+    one(
+        "stop-wakes-all",
+        "engine.c",
+        "        io_wake(engine->io, 1);\n        return false;",
+        "        return false;",
+    ),
+    one(
+        "stop-cancels-accepts",
+        "manager.c",
+        "        io_cancel(engine->io, engine->listener, &slot->life.io);\n",
+        "",
+    ),
+    one("stop-cancels-disconnects", "manager.c", "        recycle_cancel(engine, slot);\n", ""),
+    one(
+        "stop-waits",
+        "manager.c",
+        "    if (!is_quiet(engine)) {\n        return false;\n    }\n",
+        "",
+    ),
+)
+
+# Other sizes of the same engine, which must do as well.
+VARIANTS = (
+    Mutant(
+        "tiny-batches",
+        (
+            ("batch.h", "#define BATCH_COMPLETIONS_MAX 128", "#define BATCH_COMPLETIONS_MAX 2"),
+            ("batch.h", "#define BATCH_EVENTS_MAX      512", "#define BATCH_EVENTS_MAX      3"),
+        ),
+    ),
+    one("tiny-slab", "slab.h", "#define SLAB_KEEP_MAX 1024", "#define SLAB_KEEP_MAX 1"),
+    one("tiny-chunks", "table.h", "#define TABLE_CHUNK_SLOTS 64u", "#define TABLE_CHUNK_SLOTS 8u"),
+)

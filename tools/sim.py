@@ -1,0 +1,113 @@
+"""Builds the simulator and runs it: python -m tools.sim [--build NAME] [arguments of sim ...]
+
+Without arguments each build runs its default seeds and the sweep. tests/sim/README.md tells more."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import cache, tree
+
+# What the linker leads through tests/sim/hooks.c.
+WRAPPED = (
+    "abort",
+    "batch_add",
+    "calloc",
+    "free",
+    "io_probe_recycling",
+    "malloc",
+    "pthread_mutex_lock",
+    "pthread_mutex_unlock",
+    "session_settle",
+    "slot_set_state",
+)
+FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
+FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-pthread")
+SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@dataclass(frozen=True)
+class Build:
+    """A way to compile the simulator."""
+
+    name: str
+    flags: tuple[str, ...]
+    seeds: int = 6000
+
+
+BUILDS = (
+    Build("plain", ("-O2",)),
+    # Sockets that come with the completion of an accept, as on Linux.
+    Build("late", ("-O2", "-DIO_ACCEPT_MAKES_SOCK=0")),
+    Build("sanitize", SANITIZE, 400),
+)
+
+
+class BuildError(Exception):
+    """The compiler or the linker refused; what they said is the message."""
+
+
+def sources(root: Path) -> list[Path]:
+    """The C files of the simulator in the tree at ROOT."""
+    return tree.c_files(*(root / folder for folder in FOLDERS))
+
+
+def build(root: Path, out: Path, flags: Sequence[str], reuse: Path | None = None) -> Path:
+    """Compiles the tree at ROOT into the folder OUT; the program is OUT/sim. An object of the
+    folder REUSE is taken where ROOT has no such file: ROOT may hold changed files only."""
+    out.mkdir(parents=True, exist_ok=True)
+    compiler = os.environ.get("CC", "cc")
+    objects = {
+        path: out / ("-".join(path.relative_to(root).parts) + ".o") for path in sources(root)
+    }
+    commands = [
+        [compiler, *FLAGS, *flags, f"-I{root / 'csrc/io/sim'}", "-c", str(path), "-o", str(made)]
+        for path, made in objects.items()
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_quiet, commands))
+    parts = sorted(str(made) for made in objects.values())
+    if reuse is not None:
+        made_here = {made.name for made in objects.values()}
+        parts += sorted(str(old) for old in reuse.glob("*.o") if old.name not in made_here)
+    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    program = out / "sim"
+    _quiet([compiler, *flags, *parts, "-o", str(program), *wraps, "-pthread"])
+    return program
+
+
+def _quiet(command: list[str]) -> None:
+    ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ran.returncode != 0:
+        raise BuildError(ran.stderr.decode("utf-8", "replace"))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [each.name for each in BUILDS]
+    parser.add_argument("--build", choices=names, action="append", help="which; all by default")
+    options, arguments = parser.parse_known_args(argv)
+    chosen = [each for each in BUILDS if each.name in (options.build or names)]
+    if arguments and not options.build:
+        chosen = chosen[:1]
+    failed = 0
+    for each in chosen:
+        with cache.scratch("sim") as folder:
+            program = build(tree.ROOT, folder, each.flags)
+            runs = [arguments] if arguments else [["--seeds", str(each.seeds)], ["--sweep"]]
+            for run in runs:
+                print(f"sim, {each.name} build: {' '.join(run)}", flush=True)
+                failed += subprocess.run([str(program), *run], check=False).returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BuildError as error:
+        sys.exit(str(error))
