@@ -1,7 +1,6 @@
 """Real clients over plain sockets, and servers that write down what happens to them."""
 
 import ctypes
-import ctypes
 import os
 import queue
 import random
@@ -21,7 +20,6 @@ DEADLINE_SECONDS = 30.0
 WINDOWS = os.name == "nt"
 # Wine may have lost a reset by the time that a client reads: it then sees an ordinary end.
 WINE = WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
-ON_WINE = WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 LINGER_RESET = struct.pack("hh" if WINDOWS else "ii", 1, 0)
 
 
@@ -83,7 +81,7 @@ class Client(socket.socket):
 def was_reset(client):
     """Waits for the end; whether it was a reset."""
     # Wine shuts a socket down before it closes it, so that a FIN may come before the RST.
-    return client.is_ended() == "reset" or ON_WINE
+    return client.is_ended() == "reset" or WINE
 
 
 class Recorder(iocpreuse.Server):

@@ -5,7 +5,7 @@ import errno
 import threading
 
 import pytest
-from peers import WINDOWS, WINE, Client, Recorder, noise, wait_until, was_reset
+from peers import WINDOWS, Client, Recorder, noise, wait_until, was_reset
 
 import iocpreuse
 from iocpreuse import CloseReason

@@ -5,7 +5,7 @@ import itertools
 import threading
 
 import pytest
-from peers import WINE, Client, Recorder, in_threads, noise, wait_until, was_reset
+from peers import Client, Recorder, in_threads, noise, wait_until, was_reset
 
 import iocpreuse
 

@@ -4,7 +4,7 @@ import dataclasses
 import threading
 
 import pytest
-from peers import ON_WINE, Client, in_threads, noise, wait_until
+from peers import WINE, Client, in_threads, noise, wait_until
 
 import iocpreuse
 
@@ -209,7 +209,7 @@ def test_resets_are_replaced_not_recycled(serve):
     stats = server.stats()
     if server.recycling == "verified":
         # Wine forgets a reset once it has told of it, if only to select().
-        assert stats.replaced_by_cause["reset"] >= (15 if ON_WINE else 20)
+        assert stats.replaced_by_cause["reset"] >= (15 if WINE else 20)
         wait_until(lambda: server.stats().sockets_recycled >= 19)
     else:
         assert stats.replaced_by_cause == {"unsupported": 40}
