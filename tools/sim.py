@@ -1,9 +1,10 @@
 """Builds the simulator and runs it: python -m tools.sim [--build NAME] [arguments of sim ...]
 
-Without arguments each build runs its default seeds and the sweep. tests/sim/README.md tells more."""
+Without arguments each build runs its default seeds and the sweep: see tests/sim/README.md."""
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,21 +14,10 @@ from pathlib import Path
 
 from tools import cache, tree
 
-# What the linker leads through tests/sim/hooks.c.
-WRAPPED = (
-    "abort",
-    "batch_add",
-    "calloc",
-    "free",
-    "io_probe_recycling",
-    "malloc",
-    "pthread_mutex_lock",
-    "pthread_mutex_unlock",
-    "session_settle",
-    "slot_set_state",
-)
 FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
 FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-pthread")
+# What the linker leads through tests/sim/hooks.c.
+WRAP = re.compile(r"\b__wrap_(\w+)\(")
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -57,9 +47,8 @@ def sources(root: Path) -> list[Path]:
     return tree.c_files(*(root / folder for folder in FOLDERS))
 
 
-def build(root: Path, out: Path, flags: Sequence[str], reuse: Path | None = None) -> Path:
-    """Compiles the tree at ROOT into the folder OUT; the program is OUT/sim. An object of the
-    folder REUSE is taken where ROOT has no such file: ROOT may hold changed files only."""
+def build(root: Path, out: Path, flags: Sequence[str]) -> Path:
+    """Compiles the tree at ROOT into the folder OUT; the program is OUT/sim."""
     out.mkdir(parents=True, exist_ok=True)
     compiler = os.environ.get("CC", "cc")
     objects = {
@@ -72,10 +61,8 @@ def build(root: Path, out: Path, flags: Sequence[str], reuse: Path | None = None
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_quiet, commands))
     parts = sorted(str(made) for made in objects.values())
-    if reuse is not None:
-        made_here = {made.name for made in objects.values()}
-        parts += sorted(str(old) for old in reuse.glob("*.o") if old.name not in made_here)
-    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    wrapped = {name for path in objects for name in WRAP.findall(path.read_text("utf-8"))}
+    wraps = [f"-Wl,--wrap={name}" for name in sorted(wrapped)]
     program = out / "sim"
     _quiet([compiler, *flags, *parts, "-o", str(program), *wraps, "-pthread"])
     return program

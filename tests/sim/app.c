@@ -210,7 +210,8 @@ static rec_t *app__find(world_t *world, const event_t *event)
 
 static void app__check_data(world_t *world, const rec_t *rec, const event_t *event)
 {
-    if (stream_match(stream_of_client(rec->number), rec->heard, event->data, event->len) != event->len) {
+    if (stream_match(stream_of_client(rec->number), rec->heard, event->data, event->len) !=
+        event->len) {
         world_fail(world, "client %u's data is not what it wrote, at position %u",
                    (unsigned)rec->number, (unsigned)rec->heard);
     }

@@ -89,13 +89,11 @@ static void check__serving(world_t *world, const slot_t *slot)
 
 static void check__draining(world_t *world, const slot_t *slot)
 {
-    CHECK_THAT(world, slot->in_flight != 0 || slot->kicked, "slot %u drains for ever",
-               slot->index);
-    bool asked = ((slot->in_flight & FLIGHT_RECV) == 0 ||
-                  sim_is_ending(world->io, &slot->recv.io)) &&
-                 ((slot->in_flight & FLIGHT_SEND) == 0 || sim_is_ending(world->io, &slot->send.io));
-    CHECK_THAT(world, asked, "slot %u drains, and what is in flight is not cancelled",
-               slot->index);
+    CHECK_THAT(world, slot->in_flight != 0 || slot->kicked, "slot %u drains for ever", slot->index);
+    bool asked =
+        ((slot->in_flight & FLIGHT_RECV) == 0 || sim_is_ending(world->io, &slot->recv.io)) &&
+        ((slot->in_flight & FLIGHT_SEND) == 0 || sim_is_ending(world->io, &slot->send.io));
+    CHECK_THAT(world, asked, "slot %u drains, and what is in flight is not cancelled", slot->index);
 }
 
 static void check__parting(world_t *world, const slot_t *slot)
@@ -173,12 +171,24 @@ static void check__crew(world_t *world)
     world->running = running;
 }
 
+/* Never deaf: as many accepts are posted as are wanted, or there is a plan to post them. */
+static bool check__pool_is_full(world_t *world)
+{
+    engine_t *engine = world->engine;
+    bool full = engine->stats.accepts_pending >= engine->pool_target ||
+                sim_manager_due_ns(world->io) == 0 || world->stop_asked || world->paused;
+    CHECK_THAT(world, full || engine->retry_at_ns != 0, "the pool has %u accepts, and no plan",
+               (unsigned)engine->stats.accepts_pending);
+    return full;
+}
+
 void check_step(world_t *world)
 {
     uint64_t active = world->engine->stats.connections_active;
     world->active_peak = active > world->active_peak ? active : world->active_peak;
     CHECK_THAT(world, world->locks_count == 0, "a lock is still held");
     check__crew(world);
+    (void)check__pool_is_full(world);
     while (world->touched_count > 0) {
         uint32_t index = world->touched_list[--world->touched_count];
         world->touched[index] = false;
@@ -193,6 +203,7 @@ typedef struct {
     uint64_t spare;
     uint64_t queued;
     uint64_t bufs;
+    uint64_t cooling; /* that are not given up */
     bool overdue;
 } census_t;
 
@@ -210,6 +221,7 @@ static void check__count(world_t *world, census_t *census)
         census->states[slot->state]++;
         census->deadlines += deadline_ns != 0;
         census->overdue |= deadline_ns != 0 && now_ns > deadline_ns + slack_ns;
+        census->cooling += slot->state == SLOT_COOLING && !sim_is_ending(world->io, &slot->life.io);
         census->socks += has_sock;
         census->spare += has_sock && slot->state == SLOT_IDLE;
         census->queued += slot->session.out.bytes;
@@ -239,7 +251,7 @@ static void check__manager(world_t *world, const census_t *census)
                "the pool pauses too long");
 }
 
-/* Never deaf. */
+/* And the plan is carried out. */
 static void check__pool(world_t *world, const census_t *census)
 {
     engine_t *engine = world->engine;
@@ -251,10 +263,7 @@ static void check__pool(world_t *world, const census_t *census)
     if (world->stop_asked || world->paused) {
         return;
     }
-    bool woken = sim_manager_due_ns(world->io) == 0;
-    bool full = engine->stats.accepts_pending >= engine->pool_target || woken;
-    CHECK_THAT(world, full || engine->retry_at_ns != 0, "the pool has %u accepts, and no plan",
-               (unsigned)engine->stats.accepts_pending);
+    bool full = check__pool_is_full(world);
     /* What gives the pool time, or keeps everybody from looking after it. */
     uint64_t since_ns = world->resumed_ns;
     const uint64_t excuses_ns[] = {world->blocked_ns, world->starved_ns,
@@ -265,7 +274,8 @@ static void check__pool(world_t *world, const census_t *census)
     uint64_t tried_ns = sim_last_accept_ns(world->io);
     tried_ns = tried_ns < since_ns ? since_ns : tried_ns;
     CHECK_THAT(world, full || now_ns < tried_ns + RETRY_NS + late_ns,
-               "the pool has %u accepts, and nobody tries", (unsigned)engine->stats.accepts_pending);
+               "the pool has %u accepts, and nobody tries",
+               (unsigned)engine->stats.accepts_pending);
     uint64_t waits_ns = sim_oldest_waiting_ns(world->io);
     waits_ns = waits_ns < since_ns ? since_ns : waits_ns;
     CHECK_THAT(world, waits_ns == UINT64_MAX || now_ns < waits_ns + NS_PER_S + late_ns,
@@ -291,19 +301,21 @@ void check_all(world_t *world)
     CHECK_THAT(world, engine->recycling_now == parting, "the engine counts %u disconnects, not %u",
                engine->recycling_now, (unsigned)parting);
     CHECK_THAT(world, atomic_u64_load(&engine->cooling) == states[SLOT_COOLING],
-               "the engine counts %u cooling, not %u",
-               (unsigned)atomic_u64_load(&engine->cooling), (unsigned)states[SLOT_COOLING]);
+               "the engine counts %u cooling, not %u", (unsigned)atomic_u64_load(&engine->cooling),
+               (unsigned)states[SLOT_COOLING]);
+    CHECK_THAT(world, census.cooling <= world->config.engine.cooling_max,
+               "%u sockets cool, more than may", (unsigned)census.cooling);
     CHECK_THAT(world, atomic_u64_load(&engine->timed) == census.deadlines,
-               "the engine counts %u deadlines, not %u",
-               (unsigned)atomic_u64_load(&engine->timed), (unsigned)census.deadlines);
+               "the engine counts %u deadlines, not %u", (unsigned)atomic_u64_load(&engine->timed),
+               (unsigned)census.deadlines);
     CHECK_THAT(world, atomic_u64_load(&engine->send_queue_bytes) == census.queued,
                "the engine counts %u queued bytes, not %u",
                (unsigned)atomic_u64_load(&engine->send_queue_bytes), (unsigned)census.queued);
     CHECK_THAT(world, atomic_u64_load(&engine->slab.taken) == census.bufs,
-               "the slab counts %u buffers, not %u",
-               (unsigned)atomic_u64_load(&engine->slab.taken), (unsigned)census.bufs);
-    CHECK_THAT(world, world->manager_gone || engine->spare == census.spare, "the pool counts %u spare sockets, not %u",
-               engine->spare, (unsigned)census.spare);
+               "the slab counts %u buffers, not %u", (unsigned)atomic_u64_load(&engine->slab.taken),
+               (unsigned)census.bufs);
+    CHECK_THAT(world, world->manager_gone || engine->spare == census.spare,
+               "the pool counts %u spare sockets, not %u", engine->spare, (unsigned)census.spare);
     CHECK_THAT(world, atomic_u64_load(&engine->stale_sends) == world->stale_sends,
                "the engine counts %u stale sends, not %u",
                (unsigned)atomic_u64_load(&engine->stale_sends), (unsigned)world->stale_sends);
@@ -341,7 +353,6 @@ void check_end(world_t *world)
     sim_bytes(world->io, &received, &sent);
     /* What comes to a session that drains is dropped, and not counted. */
     CHECK_THAT(world, stats->bytes_received <= received && stats->bytes_sent == sent,
-               "the engine counts %u and %u bytes, not %u and %u",
-               (unsigned)stats->bytes_received, (unsigned)stats->bytes_sent, (unsigned)received,
-               (unsigned)sent);
+               "the engine counts %u and %u bytes, not %u and %u", (unsigned)stats->bytes_received,
+               (unsigned)stats->bytes_sent, (unsigned)received, (unsigned)sent);
 }

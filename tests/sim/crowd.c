@@ -38,8 +38,8 @@ bool crowd_connect(world_t *world)
     client->kind = rng_below(&world->rng, 2) == 0
                        ? CLIENT_POLITE
                        : (client_kind_t)rng_below(&world->rng, CLIENT_KINDS);
-    client->to_write = rng_below(&world->rng, 4) == 0 ? rng_below(&world->rng, 2000)
-                                                      : rng_below(&world->rng, 100);
+    client->to_write =
+        rng_below(&world->rng, 4) == 0 ? rng_below(&world->rng, 2000) : rng_below(&world->rng, 100);
     client->acts_left = 2 + rng_below(&world->rng, 12);
     world->totals->clients++;
     return true;

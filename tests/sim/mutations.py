@@ -76,7 +76,7 @@ MUTANTS = (
     one("cancel-send", "session.c", "io_cancel(engine->io, slot->sock, &slot->send.io);", ""),
     one("wipe", "slot.c", WIPE, ""),
     keep("ending"),
-    keep("broken"),
+    one("wipe-broken", "slot.c", WIPE + "    slot->session.broken = CAUSE_NONE;\n", WIPE),
     keep("peer_eof"),
     keep("bytes_sent"),
     keep("messages_received"),
@@ -111,8 +111,8 @@ MUTANTS = (
     one(
         "grown-table-is-retried",
         "pool.c",
-        "        if (slot == NULL) {\n            engine->retry_at_ns = now_ns + RETRY_NS;\n        } else {",
-        "        if (slot != NULL) {",
+        "            engine->retry_at_ns = now_ns + RETRY_NS;\n        } else {",
+        "        } else {",
     ),
     one(
         "max-connections",
@@ -124,20 +124,14 @@ MUTANTS = (
     one(
         "callback-overlap",
         "session.c",
-        "    if (slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n        return;",
-        "    if (slot->pending == 0) {\n        return;",
+        "slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n",
+        "slot->pending == 0) {\n",
     ),
     one(
         "receive-in-callback",
         "session.c",
         "(slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0",
         "(slot->in_flight & FLIGHT_RECV) != 0",
-    ),
-    one(
-        "closed-is-last",
-        "session.c",
-        "slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0",
-        "slot->state == SLOT_DRAINING && (slot->in_flight & ~FLIGHT_CALLBACK) == 0 && slot->pending == 0",
     ),
     one("first-ending", "session.c", "    if (!session->ending.known) {", "    if (true) {"),
     one(
@@ -151,8 +145,8 @@ MUTANTS = (
     one(
         "flush-deadline",
         "session.c",
-        "    engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);\n    slot->pending",
-        "    slot->pending",
+        "io_now_ns(engine->io) + FLUSH_NS);\n    slot->pending",
+        "0);\n    slot->pending",
     ),
     one("drain-clears-deadline", "session.c", "    engine_set_deadline(engine, slot, 0);\n", ""),
     one("deadline-wakes-manager", "engine.c", "            io_wake_manager(engine->io);\n", ""),
@@ -219,8 +213,8 @@ MUTANTS = (
     one(
         "stolen-is-gone",
         "batch.c",
-        "    from->running_count -= count;\n    if (count > 0) {\n        memcpy(to->events + to->count, from->running + from->running_count,",
-        "    if (count > 0) {\n        memcpy(to->events + to->count, from->running + from->running_next,",
+        "    from->running_count -= count;\n",
+        "",
     ),
     one("watch-goes-on", "crew.c", "        if (batch_is_running(batch)) {", "        if (0) {"),
     # The stop.

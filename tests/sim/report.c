@@ -49,8 +49,8 @@ void report_print(const totals_t *totals, double seconds)
            totals->bytes_to_clients, totals->bytes_from_clients);
     printf("virtual time: %.0f s; preemptions: %" PRIu64 "; submits: %" PRIu64 "\n",
            (double)totals->virtual_ns / 1e9, totals->preemptions, totals->submits);
-    printf("runs: %" PRIu64 ", steps: %" PRIu64 ", %.1f s of the processor, %.2f million steps/s\n", totals->runs,
-           totals->steps, seconds, (double)totals->steps / (seconds + 1e-9) / 1e6);
+    printf("runs: %" PRIu64 ", steps: %" PRIu64 ", %.1f s of the processor, %.2f million steps/s\n",
+           totals->runs, totals->steps, seconds, (double)totals->steps / (seconds + 1e-9) / 1e6);
 }
 
 uint32_t report_missed_rows(const totals_t *totals)

@@ -29,12 +29,12 @@
 /* What is asked for on the command line. */
 typedef struct {
     uint64_t seed;
-    uint32_t steps;        /* before the stop; 0 = as the seed says */
-    uint64_t fail_submit;  /* the n-th fails; 0 = none */
+    uint32_t steps;       /* before the stop; 0 = as the seed says */
+    uint64_t fail_submit; /* the n-th fails; 0 = none */
     int fail_submit_error;
-    uint64_t fail_alloc;   /* the n-th fails; 0 = none */
-    bool calm;             /* no faults but those two */
-    FILE *log;             /* the trace as text, or NULL */
+    uint64_t fail_alloc; /* the n-th fails; 0 = none */
+    bool calm;           /* no faults but those two */
+    FILE *log;           /* the trace as text, or NULL */
 } plan_t;
 
 /* What was seen, over any number of runs. */
@@ -73,11 +73,11 @@ typedef struct {
     bool eof_heard;
     bool eof_written;
     uint32_t logins_asked;
-    uint32_t logins;   /* EVENT_LOGINs */
-    uint32_t fulls;    /* times that CALL_FULL was returned */
-    uint32_t drains;   /* EVENT_DRAINs */
-    bool ends;         /* the application has begun its end, and was the first to do so */
-    reason_t reason;   /* then: why */
+    uint32_t logins; /* EVENT_LOGINs */
+    uint32_t fulls;  /* times that CALL_FULL was returned */
+    uint32_t drains; /* EVENT_DRAINs */
+    bool ends;       /* the application has begun its end, and was the first to do so */
+    reason_t reason; /* then: why */
 } rec_t;
 
 /* Bytes that the engine sends from where they are. */
@@ -88,8 +88,8 @@ typedef struct {
 
 typedef enum {
     WORKER_WAITS,
-    WORKER_CALLS,     /* has events to hand to the application */
-    WORKER_IN_CALL,   /* the application's callback has begun and not ended */
+    WORKER_CALLS,   /* has events to hand to the application */
+    WORKER_IN_CALL, /* the application's callback has begun and not ended */
     WORKER_SETTLES,
     WORKER_GONE
 } worker_phase_t;
@@ -104,8 +104,8 @@ typedef struct {
 } worker_t;
 
 typedef enum {
-    CLIENT_POLITE,   /* talks, listens, closes, waits for our end */
-    CLIENT_HASTY,    /* talks and closes without reading */
+    CLIENT_POLITE, /* talks, listens, closes, waits for our end */
+    CLIENT_HASTY,  /* talks and closes without reading */
     CLIENT_RESETTER,
     CLIENT_VANISHER, /* is not heard of again, without a FIN */
     CLIENT_SILENT,   /* says nothing */
@@ -129,8 +129,8 @@ typedef struct {
     uint32_t workers;
     uint32_t clients_max;
     uint32_t burst_max;
-    uint32_t steps;           /* until the stop */
-    uint32_t odds_preempt;    /* of 65536 */
+    uint32_t steps;        /* until the stop */
+    uint32_t odds_preempt; /* of 65536 */
     uint32_t odds_alloc;
     uint32_t odds_slow_call;
     uint32_t odds_act;        /* that a callback does something */
@@ -174,7 +174,7 @@ typedef struct world {
     client_t clients[CLIENTS_MAX];
     uint32_t clients_count;
     uint64_t blocked_ns; /* until then no worker was free */
-    bool paused; /* the application takes no clients */
+    bool paused;         /* the application takes no clients */
     uint64_t resumed_ns;
     uint64_t active_peak;
     uint64_t connect_next_ns;

@@ -123,8 +123,7 @@ static void backlog__end_cancelled(io_t *io)
     for (uint32_t place = 0; place < io->accepts_count;) {
         sim_op_t *record = &io->ops[io->accepts[place]];
         bool may_lose = io->backlog_count > 0;
-        if (record->cancelled && !sim_is_held(io, record) &&
-            (!may_lose || sim_cancel_wins(io))) {
+        if (record->cancelled && !sim_is_held(io, record) && (!may_lose || sim_cancel_wins(io))) {
             backlog__end(io, place, NT_CANCELLED);
         } else {
             place++;

@@ -39,8 +39,7 @@ void sim_conn_fin(io_t *io, uint32_t index)
 void sim_conn_die(io_t *io, uint32_t index, uint64_t number)
 {
     const sim_conn_t *conn = &io->conns[index];
-    if (conn->state != CONN_FREE && conn->number == number && conn->vanished &&
-        conn->death == 0) {
+    if (conn->state != CONN_FREE && conn->number == number && conn->vanished && conn->death == 0) {
         static const uint32_t deaths[] = {0xC00000B5u, 0xC000013Fu, 0xC0000241u};
         sim_count_fault(io, SIM_FAULT_client_died);
         sim_conn_kill(io, index, deaths[rng_below(&io->rng, 3)]);

@@ -7,8 +7,8 @@ void sim_hold(io_t *io, sim_op_t *record, uint64_t max_ns)
 {
     record->held = true;
     record->due_ns = io->now_ns + 1 + rng_next(&io->rng) % max_ns;
-    sim_timer_add(io, record->due_ns,
-                  record->kind == SIM_ACCEPT ? TIMER_LISTENER : TIMER_SOCK, record->sock, 0);
+    sim_timer_add(io, record->due_ns, record->kind == SIM_ACCEPT ? TIMER_LISTENER : TIMER_SOCK,
+                  record->sock, 0);
 }
 
 bool sim_is_held(io_t *io, const sim_op_t *record)
@@ -26,8 +26,8 @@ static void kernel__take(io_t *io, sim_conn_t *conn, const sim_op_t *record, uin
 {
     for (uint32_t i = 0; bytes > 0; i++) {
         uint32_t part = record->bufs[i].len < bytes ? record->bufs[i].len : bytes;
-        size_t good = stream_match(stream_of_server(conn->number), conn->taken,
-                                   record->bufs[i].data, part);
+        size_t good =
+            stream_match(stream_of_server(conn->number), conn->taken, record->bufs[i].data, part);
         if (good != part) {
             sim_fail(io, "client %u was sent a byte that is not its own, at position %u",
                      (unsigned)conn->number, (unsigned)(conn->taken + good));

@@ -36,11 +36,11 @@ typedef struct {
     io_op_t *op; /* NULL = the record is free */
     uint64_t ticket;
     sim_kind_t kind;
-    io_sock_t sock; /* of an accept: the one that it is to fill, perhaps none */
-    bool ready;     /* complete, and not dequeued */
-    bool cancelled; /* it was asked to end */
-    bool held;      /* the model takes its time until DUE_NS */
-    bool sets_sock; /* *INOUT = SOCK when it is dequeued */
+    io_sock_t sock;  /* of an accept: the one that it is to fill, perhaps none */
+    bool ready;      /* complete, and not dequeued */
+    bool cancelled;  /* it was asked to end */
+    bool held;       /* the model takes its time until DUE_NS */
+    bool sets_sock;  /* *INOUT = SOCK when it is dequeued */
     bool frees_sock; /* it is closed then, and *INOUT is none */
     uint64_t due_ns;
     io_sock_t *inout;
@@ -55,34 +55,34 @@ typedef struct {
 } sim_op_t;
 
 typedef enum {
-    SOCK_FREE,         /* the place is */
+    SOCK_FREE, /* the place is */
     SOCK_LISTENING,
-    SOCK_CREATED,      /* never connected */
+    SOCK_CREATED, /* never connected */
     SOCK_ACCEPT_POSTED,
-    SOCK_ACCEPTED,     /* io_accept_finish has not been called */
+    SOCK_ACCEPTED, /* io_accept_finish has not been called */
     SOCK_CONNECTED,
     SOCK_DISCONNECTING,
     SOCK_REUSABLE,
-    SOCK_DEAD          /* good for nothing but its close */
+    SOCK_DEAD /* good for nothing but its close */
 } sock_state_t;
 
 typedef struct {
     sock_state_t state;
     uint32_t generation;
-    uint32_t conn;     /* SIM_INDEX_NONE = none */
-    uint32_t recv;     /* records, or SIM_INDEX_NONE */
+    uint32_t conn; /* SIM_INDEX_NONE = none */
+    uint32_t recv; /* records, or SIM_INDEX_NONE */
     uint32_t send;
     uint32_t life;
     bool fin_sent;
-    bool time_wait;    /* our FIN was first: what becomes of the socket next takes minutes */
-    bool queued;       /* on the kernel's list of work */
+    bool time_wait; /* our FIN was first: what becomes of the socket next takes minutes */
+    bool queued;    /* on the kernel's list of work */
 } sim_sock_t;
 
 typedef enum {
     CONN_FREE,
     CONN_WAITING, /* in the backlog */
     CONN_SERVED,
-    CONN_PARTED   /* the server's side is closed */
+    CONN_PARTED /* the server's side is closed */
 } conn_state_t;
 
 typedef struct {
@@ -91,25 +91,21 @@ typedef struct {
     uint64_t since_ns;
     io_sock_t sock; /* that serves it */
     uint32_t window;
-    uint64_t written; /* by the client */
+    uint64_t written;  /* by the client */
     uint64_t received; /* of these, by the server */
     uint64_t taken;    /* by the stack, from the server */
     uint64_t reported; /* of these, to the server */
     uint64_t read;     /* of these, by the client */
     uint64_t dies_ns;
-    uint32_t death;    /* the status that operations get now; 0 = alive */
+    uint32_t death; /* the status that operations get now; 0 = alive */
     bool client_fin;
-    bool client_left;  /* its socket is closed */
-    bool client_gone;  /* and the test has forgotten it */
+    bool client_left; /* its socket is closed */
+    bool client_gone; /* and the test has forgotten it */
     bool vanished;
     bool server_fin;
 } sim_conn_t;
 
-typedef enum {
-    TIMER_SOCK,
-    TIMER_CONN,
-    TIMER_LISTENER
-} sim_timer_kind_t;
+typedef enum { TIMER_SOCK, TIMER_CONN, TIMER_LISTENER } sim_timer_kind_t;
 
 typedef struct {
     uint64_t due_ns;
@@ -127,7 +123,7 @@ struct io {
     FILE *trace_file;
 
     io_sock_t listener;
-    bool fd_enabled;   /* FD_ACCEPT may be signalled: an accept was posted since the last one */
+    bool fd_enabled; /* FD_ACCEPT may be signalled: an accept was posted since the last one */
     bool fd_signalled;
     bool listener_queued;
 

@@ -42,8 +42,7 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
     event->op = record->op;
     event->status = record->status;
     event->bytes = record->bytes;
-    event->error =
-        (int32_t)record->status < 0 ? (int)ntstatus_classify(record->status).wsa : 0;
+    event->error = (int32_t)record->status < 0 ? (int)ntstatus_classify(record->status).wsa : 0;
     if (record->sets_sock) {
         *record->inout = record->sock;
     }
@@ -115,9 +114,8 @@ uint32_t sim_wakes(const io_t *io)
 int io_wait_starved(io_t *io, io_sock_t listener, uint32_t timeout_ms)
 {
     if (io->hooks.manager_sleeps != NULL) {
-        io->manager_due_ns = timeout_ms == IO_INFINITE
-                                 ? UINT64_MAX
-                                 : io->now_ns + (uint64_t)timeout_ms * NS_PER_MS;
+        io->manager_due_ns =
+            timeout_ms == IO_INFINITE ? UINT64_MAX : io->now_ns + (uint64_t)timeout_ms * NS_PER_MS;
         io->hooks.manager_sleeps(io->hooks.context);
     }
     if (io->manager_woken) {

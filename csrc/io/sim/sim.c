@@ -61,8 +61,8 @@ uint64_t sim_next_timer_ns(const io_t *io)
 
 uint64_t sim_number_of(const io_addr_t *peer)
 {
-    return (uint64_t)peer->ip[1] << 32 | (uint64_t)peer->ip[2] << 24 |
-           (uint64_t)peer->ip[3] << 16 | peer->port;
+    return (uint64_t)peer->ip[1] << 32 | (uint64_t)peer->ip[2] << 24 | (uint64_t)peer->ip[3] << 16 |
+           peer->port;
 }
 
 bool sim_is_outstanding(const io_t *io, const io_op_t *op)

@@ -18,42 +18,36 @@
 #include "../io.h"
 #include "rng.h"
 
-typedef enum {
-    SIM_ACCEPT,
-    SIM_DISCONNECT,
-    SIM_RECV,
-    SIM_SEND,
-    SIM_KINDS
-} sim_kind_t;
+typedef enum { SIM_ACCEPT, SIM_DISCONNECT, SIM_RECV, SIM_SEND, SIM_KINDS } sim_kind_t;
 
 /* What can go wrong, and is counted when it does. */
 #define SIM_FAULTS(X)                                                                              \
-    X(submit_backoff)       /* a submit fails, for want of memory, buffers or handles */           \
-    X(submit_hard)          /* a submit fails for another reason */                                \
-    X(accept_refused)       /* AcceptEx does not take a recycled socket */                         \
-    X(accept_fails)         /* an accept completes with an error */                                \
-    X(accept_short)         /* an accept completes with "no resources", and no client is lost */   \
-    X(accept_reset)         /* a client that reset in the backlog fails an accept */               \
-    X(accept_dead)          /* a client that reset in the backlog is accepted all the same */      \
-    X(accept_skipped)       /* a client that reset in the backlog is never seen */                 \
-    X(finish_fails)         /* SO_UPDATE_ACCEPT_CONTEXT or an option fails */                      \
+    X(submit_backoff) /* a submit fails, for want of memory, buffers or handles */                 \
+    X(submit_hard)    /* a submit fails for another reason */                                      \
+    X(accept_refused) /* AcceptEx does not take a recycled socket */                               \
+    X(accept_fails)   /* an accept completes with an error */                                      \
+    X(accept_short)   /* an accept completes with "no resources", and no client is lost */         \
+    X(accept_reset)   /* a client that reset in the backlog fails an accept */                     \
+    X(accept_dead)    /* a client that reset in the backlog is accepted all the same */            \
+    X(accept_skipped) /* a client that reset in the backlog is never seen */                       \
+    X(finish_fails)   /* SO_UPDATE_ACCEPT_CONTEXT or an option fails */                            \
     X(shutdown_fails)                                                                              \
-    X(recv_fails)           /* a receive completes with an error of the network */                 \
-    X(recv_short)           /* a receive takes less than there is */                               \
+    X(recv_fails) /* a receive completes with an error of the network */                           \
+    X(recv_short) /* a receive takes less than there is */                                         \
     X(send_fails)                                                                                  \
-    X(send_partial)         /* a send takes some of its bytes */                                   \
-    X(send_empty)           /* a send takes none of its bytes, and is no error */                  \
-    X(send_lost_tail)       /* a send fails, and part of it reached the client */                  \
-    X(cancel_lost)          /* a cancelled operation completes well */                             \
+    X(send_partial)   /* a send takes some of its bytes */                                         \
+    X(send_empty)     /* a send takes none of its bytes, and is no error */                        \
+    X(send_lost_tail) /* a send fails, and part of it reached the client */                        \
+    X(cancel_lost)    /* a cancelled operation completes well */                                   \
     X(cancel_won)                                                                                  \
-    X(cancel_late)          /* a cancelled operation takes its time */                             \
+    X(cancel_late) /* a cancelled operation takes its time */                                      \
     X(disconnect_fails)                                                                            \
     X(disconnect_slow)      /* slower than a tick, without TIME_WAIT */                            \
     X(disconnect_time_wait) /* held up by TIME_WAIT */                                             \
     X(fd_accept_lost)       /* FD_ACCEPT is not signalled */                                       \
     X(client_reset)                                                                                \
-    X(client_died)          /* a client that vanished times out */                                 \
-    X(reordered)            /* completions are dequeued in another order than they came */
+    X(client_died) /* a client that vanished times out */                                          \
+    X(reordered)   /* completions are dequeued in another order than they came */
 
 typedef enum {
 #define SIM_FAULT_ENUM(name) SIM_FAULT_##name,
@@ -65,7 +59,7 @@ typedef enum {
 /* Odds are of 65536. */
 typedef struct {
     uint64_t seed;
-    bool reuse;               /* io_disconnect leaves a socket; else none */
+    bool reuse; /* io_disconnect leaves a socket; else none */
     uint32_t odds_submit[SIM_KINDS];
     uint32_t odds_completion; /* that an operation completes with an error of its own */
     uint32_t odds_refused;    /* of AcceptEx on a recycled socket */
@@ -74,8 +68,8 @@ typedef struct {
     uint32_t odds_lazy;       /* that what could complete now does so later */
     uint32_t odds_slow;       /* of a DisconnectEx that is slow */
     uint32_t odds_fd_lost;
-    uint64_t submit_fail_at;  /* the number of the one submit that fails, from 1; 0 = none */
-    int submit_fail_error;    /* its Winsock code */
+    uint64_t submit_fail_at; /* the number of the one submit that fails, from 1; 0 = none */
+    int submit_fail_error;   /* its Winsock code */
 } sim_config_t;
 
 typedef struct {
@@ -148,9 +142,9 @@ bool sim_is_ending(const io_t *io, const io_op_t *op); /* it is cancelled, or co
 bool sim_is_open(const io_t *io, io_sock_t sock);
 uint32_t sim_open_socks(const io_t *io); /* the listener counts */
 uint32_t sim_outstanding(const io_t *io);
-uint32_t sim_accepts(const io_t *io); /* that are pending */
-uint64_t sim_last_accept_ns(const io_t *io);  /* when one was last tried */
-uint64_t sim_last_trouble_ns(const io_t *io); /* when an accept last failed */
+uint32_t sim_accepts(const io_t *io);           /* that are pending */
+uint64_t sim_last_accept_ns(const io_t *io);    /* when one was last tried */
+uint64_t sim_last_trouble_ns(const io_t *io);   /* when an accept last failed */
 uint64_t sim_oldest_waiting_ns(const io_t *io); /* since when a client waits; UINT64_MAX = none */
 uint64_t sim_socks_made(const io_t *io);
 uint64_t sim_submits(const io_t *io);

@@ -70,14 +70,24 @@ static bool sock__may_accept(io_t *io, io_sock_t handle)
     if (sock->life != SIM_INDEX_NONE) {
         sim_fail(io, "an accept on a socket that is in one already");
     }
-    if (sock->state == SOCK_CONNECTED || sock->state == SOCK_ACCEPTED) {
-        sim_fail(io, "an accept on a connected socket");
+    if (sock->state != SOCK_CREATED && sock->state != SOCK_REUSABLE) {
+        sim_fail(io, "an accept on a socket in state %d", (int)sock->state);
     }
     if (sock->state == SOCK_REUSABLE && rng_chance(&io->rng, io->config.odds_refused)) {
         sim_count_fault(io, SIM_FAULT_accept_refused);
         return false;
     }
-    return sock->state == SOCK_CREATED || sock->state == SOCK_REUSABLE;
+    return true;
+}
+
+/* What an accept that failed at once has left is only to be closed. */
+static int sock__accept_failed(io_t *io, io_op_t *op, io_sock_t handle, int error)
+{
+    if (handle != IO_SOCK_NONE) {
+        sim_sock_at(io, handle)->state = SOCK_DEAD;
+    }
+    io->last_trouble_ns = io->now_ns;
+    return sim_submit_failed(op, error);
 }
 
 int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_accept_buf_t *buf)
@@ -89,24 +99,19 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
     io->last_accept_ns = io->now_ns;
     bool fails = sim_fault_submit(io, SIM_ACCEPT, &error);
     /* It may fail before its socket is made, or after. */
-    if (*inout == IO_SOCK_NONE && IO_ACCEPT_MAKES_SOCK &&
-        (!fails || rng_chance(&io->rng, 32768))) {
+    if (*inout == IO_SOCK_NONE && IO_ACCEPT_MAKES_SOCK && (!fails || rng_chance(&io->rng, 32768))) {
         *inout = sim_sock_make(io, SOCK_CREATED);
         if (*inout == IO_SOCK_NONE) {
             return sim_submit_failed(op, SIM_WSAEMFILE);
         }
     }
-    if (fails) {
-        io->last_trouble_ns = io->now_ns;
-        return sim_submit_failed(op, error);
-    }
-    if (*inout != IO_SOCK_NONE && !sock__may_accept(io, *inout)) {
-        io->last_trouble_ns = io->now_ns;
-        return sim_submit_failed(op, SIM_WSAEINVAL);
+    bool refused = *inout != IO_SOCK_NONE && !sock__may_accept(io, *inout);
+    if (fails || refused) {
+        return sock__accept_failed(io, op, *inout, fails ? error : SIM_WSAEINVAL);
     }
     sim_op_t *record = sim_op_begin(io, op, SIM_ACCEPT, *inout);
     if (record == NULL) {
-        return sim_submit_failed(op, SIM_WSAENOBUFS);
+        return sock__accept_failed(io, op, *inout, SIM_WSAENOBUFS);
     }
     if (*inout != IO_SOCK_NONE) {
         sim_sock_at(io, *inout)->state = SOCK_ACCEPT_POSTED;
@@ -141,10 +146,10 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t handle, const io_ac
         return (int)(int32_t)ntstatus_from_wsa(error);
     }
     uint64_t number = conn->number;
-    *peer = (io_addr_t){.version = 4,
-                        .port = (uint16_t)number,
-                        .ip = {10, (uint8_t)(number >> 32), (uint8_t)(number >> 24),
-                               (uint8_t)(number >> 16)}};
+    *peer = (io_addr_t){
+        .version = 4,
+        .port = (uint16_t)number,
+        .ip = {10, (uint8_t)(number >> 32), (uint8_t)(number >> 24), (uint8_t)(number >> 16)}};
     *local = (io_addr_t){.version = 4, .port = 1, .ip = {127, 0, 0, 1}};
     sock->state = SOCK_CONNECTED;
     return 0;

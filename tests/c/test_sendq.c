@@ -1,0 +1,160 @@
+/* test_sendq.c: bytes leave a send queue once, in order, and their owners are released once. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../csrc/engine/sendq.h"
+
+static int passed;
+static int failed;
+
+static void report(bool ok, const char *name)
+{
+    printf("%s %s\n", ok ? "ok" : "not ok", name);
+    passed += ok;
+    failed += !ok;
+}
+
+static void push(sendq_t *queue, const char *text, bool last)
+{
+    sendbuf_t *buf = sendbuf_copy(text, strlen(text));
+    if (buf == NULL) {
+        exit(2);
+    }
+    buf->last = last;
+    sendq_push(queue, buf);
+}
+
+static void clear(sendq_t *queue)
+{
+    sendq_t done;
+    sendq_init(&done);
+    sendq_clear(queue, &done);
+}
+
+/* What gather describes, as text, up to LIMIT bytes. */
+static bool gathers(const sendq_t *queue, uint32_t max, uint32_t limit, const char *expected)
+{
+    char text[64] = "";
+    size_t len = 0;
+    io_buf_t bufs[8];
+    uint32_t bytes;
+    uint32_t count = sendq_gather(queue, bufs, max, limit, &bytes);
+    for (const sendbuf_t *buf = queue->head; buf != NULL && count > 0; buf = buf->next, count--) {
+        size_t left = buf->len - buf->sent;
+        size_t part = left < limit - len ? left : limit - len;
+        memcpy(text + len, buf->data + buf->sent, part);
+        len += part;
+    }
+    return len == bytes && len == strlen(expected) && memcmp(text, expected, len) == 0;
+}
+
+static void test_gather_and_consume(void)
+{
+    sendq_t queue;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&done);
+    push(&queue, "abc", true);
+    push(&queue, "de", true);
+    push(&queue, "fgh", true);
+    report(queue.bytes == 8 && gathers(&queue, 8, 100, "abcdefgh"), "all of it");
+    report(gathers(&queue, 2, 100, "abcde"), "at most so many buffers");
+    report(gathers(&queue, 8, 4, "abcd"), "at most so many bytes");
+    sendq_consume(&queue, 0, &done);
+    report(queue.bytes == 8 && gathers(&queue, 8, 100, "abcdefgh"), "nothing was taken");
+    sendq_consume(&queue, 4, &done);
+    report(queue.bytes == 4 && gathers(&queue, 8, 100, "efgh"), "a part was taken");
+    sendq_consume(&queue, 1, &done);
+    report(queue.bytes == 3 && gathers(&queue, 8, 100, "fgh"), "up to a border");
+    sendq_consume(&queue, 3, &done);
+    report(queue.bytes == 0 && sendq_is_empty(&queue) && queue.tail == NULL, "the rest");
+    report(sendq_is_empty(&done), "copies are no one's to release");
+}
+
+static void test_owners(void)
+{
+    static const char data[] = "pinned bytes";
+    int owner[2];
+    sendq_t queue;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&done);
+    for (int i = 0; i < 2; i++) {
+        sendbuf_t *buf = sendbuf_pin(data, sizeof data, &owner[i]);
+        if (buf == NULL) {
+            exit(2);
+        }
+        sendq_push(&queue, buf);
+    }
+    sendq_consume(&queue, sizeof data + 1, &done);
+    report(done.head != NULL && done.head->owner == &owner[0] && done.head->next == NULL,
+           "an owner is handed on when its last byte is sent");
+    sendq_clear(&queue, &done);
+    report(done.head->next != NULL && done.head->next->owner == &owner[1], "or thrown away");
+    while (done.head != NULL) {
+        sendbuf_t *buf = done.head;
+        done.head = buf->next;
+        free(buf);
+    }
+}
+
+static void test_append(void)
+{
+    sendq_t queue;
+    sendq_t more;
+    sendq_init(&queue);
+    sendq_init(&more);
+    sendq_append(&queue, &more);
+    report(sendq_is_empty(&queue), "nothing to nothing");
+    push(&more, "ab", true);
+    sendq_append(&queue, &more);
+    push(&more, "cd", true);
+    sendq_append(&queue, &more);
+    report(sendq_is_empty(&more) && queue.bytes == 4 && gathers(&queue, 8, 9, "abcd"), "in order");
+    clear(&queue);
+}
+
+/* Whether the untouched rest begins with TEXT ("" = there is none). */
+static bool untouched(sendq_t *queue, uint64_t attempted, const char *text, bool partial)
+{
+    bool found_partial;
+    const sendbuf_t *buf = sendq_untouched(queue, attempted, &found_partial);
+    bool same = buf == NULL ? text[0] == '\0'
+                            : strlen(text) == buf->len && memcmp(buf->data, text, buf->len) == 0;
+    return same && found_partial == partial;
+}
+
+static void test_untouched(void)
+{
+    sendq_t queue;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&done);
+    report(untouched(&queue, 0, "", false), "an empty queue has no messages");
+    push(&queue, "a1", false);
+    push(&queue, "a2", true);
+    push(&queue, "b", true);
+    push(&queue, "c", true);
+    report(untouched(&queue, 0, "a1", false), "nothing has begun");
+    report(untouched(&queue, 1, "b", true), "a byte of the first was attempted");
+    report(untouched(&queue, 4, "b", true), "all of the first was attempted");
+    report(untouched(&queue, 5, "c", true), "and the second");
+    report(untouched(&queue, 6, "", true), "all was attempted");
+    sendq_consume(&queue, 2, &done);
+    report(untouched(&queue, 0, "b", true), "a buffer of the first message is gone");
+    sendq_consume(&queue, 2, &done);
+    report(untouched(&queue, 0, "b", false), "the first message is gone as a whole");
+    clear(&queue);
+}
+
+int main(void)
+{
+    test_gather_and_consume();
+    test_owners();
+    test_append();
+    test_untouched();
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
