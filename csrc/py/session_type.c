@@ -255,7 +255,8 @@ static PyObject *session_rtt(session_object_t *self, void *closure)
 {
     (void)closure;
     uint32_t rtt_us = 0;
-    if (engine_rtt(self->engine->engine, self->token, &rtt_us) != CALL_OK || rtt_us == 0) {
+    if (atomic_u32_load(&self->ended) != 0 ||
+        engine_rtt(self->engine->engine, self->token, &rtt_us) != CALL_OK || rtt_us == 0) {
         Py_RETURN_NONE;
     }
     return PyFloat_FromDouble(rtt_us / 1e6);

@@ -69,7 +69,8 @@ static void crowd__shutdown(world_t *world, client_t *client)
 /* What a client of each kind does next. False: it leaves. */
 static bool crowd__play(world_t *world, client_t *client)
 {
-    bool over = client->acts_left == 0 || --client->acts_left == 0;
+    client->acts_left -= client->acts_left > 0;
+    bool over = client->acts_left == 0;
     bool sees_end = sim_client_sees_end(world->io, client->conn);
     if (client->kind != CLIENT_SILENT && client->kind != CLIENT_VANISHER) {
         crowd__write(world, client);

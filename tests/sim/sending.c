@@ -40,7 +40,8 @@ void sending_release(world_t *world, sendq_t *done)
         done->head = buf->next;
         if (buf->owner != NULL) {
             uintptr_t place = (uintptr_t)buf->owner - 1;
-            if (place >= world->pins_top || world->pins[place].bytes != buf->data) {
+            if (place >= world->pins_top || world->pins[place].bytes == NULL ||
+                world->pins[place].bytes != buf->data) {
                 world_fail(world, "a pinned buffer is released twice");
             }
             memset(world->pins[place].bytes, 0xDD, world->pins[place].len);

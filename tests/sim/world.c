@@ -120,7 +120,7 @@ void world_step(world_t *world)
         }
     }
     uint64_t chance = rng_next(&world->rng);
-    uint64_t pass_ns = chance % 64 == 0 ? (chance >> 8) % (50 * 1000) : (chance >> 8) % 2000;
+    uint64_t pass_ns = chance % 64 == 0 ? (chance >> 8) % 50000u : (chance >> 8) % 2000;
     sim_advance(world->io, io_now_ns(world->io) + pass_ns);
     world->steps++;
 }

@@ -91,7 +91,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.wheel:
             package = wheel.build(scratch)
             python.install(home, f"{package}[cli]", *suite.test_requirements())
-        environment = {"PYTHONUNBUFFERED": "1"}
+        # The package that is installed there counts, not the one in the current folder.
+        environment = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
         return run(booted, command, environment=environment, limit_s=arguments.limit).code
 
 

@@ -191,7 +191,7 @@ void sim_op_check(io_t *io, const sim_op_t *record);
 void sim_timer_add(io_t *io, uint64_t due_ns, sim_timer_kind_t kind, uint64_t what, uint32_t conn);
 
 /* The kernel will look at the socket, or at the listener. */
-void sim_look_at(io_t *io, io_sock_t sock);
+void sim_look_at(io_t *io, io_sock_t handle);
 void sim_look_at_listener(io_t *io);
 
 /* kernel.c */
@@ -207,11 +207,11 @@ void sim_listener_look(io_t *io);
 
 /* conn.c */
 /* The connection is no more, and its operations end with STATUS. */
-void sim_conn_kill(io_t *io, uint32_t conn, uint32_t status);
+void sim_conn_kill(io_t *io, uint32_t index, uint32_t status);
 /* The server's socket is closed, or free for the next client. */
-void sim_conn_part(io_t *io, uint32_t conn);
-void sim_conn_fin(io_t *io, uint32_t conn); /* by the server */
-void sim_conn_die(io_t *io, uint32_t conn, uint64_t number);
+void sim_conn_part(io_t *io, uint32_t index);
+void sim_conn_fin(io_t *io, uint32_t index); /* by the server */
+void sim_conn_die(io_t *io, uint32_t index, uint64_t number);
 
 /* fault.c */
 /* Whether this submit fails, with *ERROR. */

@@ -114,17 +114,17 @@ uint64_t sim_manager_due_ns(const io_t *io); /* 0 = now */
 /* WINDOW bytes may be on their way to a client that does not read. NONE if nobody listens. */
 uint32_t sim_connect(io_t *io, uint32_t window);
 uint64_t sim_client_number(const io_t *io, uint32_t conn); /* unique, from 1 */
-void sim_client_write(io_t *io, uint32_t conn, uint32_t bytes);
+void sim_client_write(io_t *io, uint32_t index, uint32_t bytes);
 uint64_t sim_client_written(const io_t *io, uint32_t conn);
-uint32_t sim_client_read(io_t *io, uint32_t conn, uint32_t max);
+uint32_t sim_client_read(io_t *io, uint32_t index, uint32_t max);
 uint64_t sim_client_has_read(const io_t *io, uint32_t conn);
 bool sim_client_is_served(const io_t *io, uint32_t conn); /* taken out of the backlog */
-bool sim_client_sees_end(const io_t *io, uint32_t conn);  /* all is read, and there was a FIN */
+bool sim_client_sees_end(const io_t *io, uint32_t index); /* all is read, and there was a FIN */
 bool sim_client_is_reset(const io_t *io, uint32_t conn);
-void sim_client_shutdown(io_t *io, uint32_t conn);
-void sim_client_reset(io_t *io, uint32_t conn);
-void sim_client_vanish(io_t *io, uint32_t conn, uint64_t dies_ns); /* UINT64_MAX = never */
-void sim_client_leave(io_t *io, uint32_t conn); /* closes: what still comes is answered with RST */
+void sim_client_shutdown(io_t *io, uint32_t index);
+void sim_client_reset(io_t *io, uint32_t index);
+void sim_client_vanish(io_t *io, uint32_t index, uint64_t dies_ns); /* UINT64_MAX = never */
+void sim_client_leave(io_t *io, uint32_t index); /* closes: what still comes is answered with RST */
 
 /* The connection that SOCK serves, and what good completions told of bytes sent on it. */
 uint32_t sim_conn_of(io_t *io, io_sock_t sock);

@@ -7,25 +7,25 @@
 
 #define CANARY 0xA5
 
-/* Makes one for a socket of the seam that is connected, or ends the run. */
-static sim_sock_t *sock__connected(io_t *io, io_sock_t handle, const char *call)
+/* The socket, which CALL needs connected; else the run ends. */
+static sim_sock_t *sock__connected(io_t *io, io_sock_t sock, const char *call)
 {
-    sim_sock_t *sock = sim_sock_at(io, handle);
-    if (sock->state == SOCK_ACCEPTED) {
+    sim_sock_t *place = sim_sock_at(io, sock);
+    if (place->state == SOCK_ACCEPTED) {
         sim_fail(io, "%s on a socket before io_accept_finish", call);
     }
-    if (sock->state != SOCK_CONNECTED) {
-        sim_fail(io, "%s on a socket in state %d", call, (int)sock->state);
+    if (place->state != SOCK_CONNECTED) {
+        sim_fail(io, "%s on a socket in state %d", call, (int)place->state);
     }
-    return sock;
+    return place;
 }
 
 /* What the model's first look may come to at once, or later. */
-static void sock__submitted(io_t *io, io_sock_t handle)
+static void sock__submitted(io_t *io, io_sock_t sock)
 {
-    sim_look_at(io, handle);
+    sim_look_at(io, sock);
     if (!rng_chance(&io->rng, io->config.odds_lazy)) {
-        sim_kernel_look(io, handle);
+        sim_kernel_look(io, sock);
     }
 }
 
@@ -64,16 +64,16 @@ uint32_t io_rtt_us(io_t *io, io_sock_t sock)
 }
 
 /* AcceptEx takes a socket that is new, or free again; of those, it may refuse the latter. */
-static bool sock__may_accept(io_t *io, io_sock_t handle)
+static bool sock__may_accept(io_t *io, io_sock_t sock)
 {
-    const sim_sock_t *sock = sim_sock_at(io, handle);
-    if (sock->life != SIM_INDEX_NONE) {
+    const sim_sock_t *place = sim_sock_at(io, sock);
+    if (place->life != SIM_INDEX_NONE) {
         sim_fail(io, "an accept on a socket that is in one already");
     }
-    if (sock->state != SOCK_CREATED && sock->state != SOCK_REUSABLE) {
-        sim_fail(io, "an accept on a socket in state %d", (int)sock->state);
+    if (place->state != SOCK_CREATED && place->state != SOCK_REUSABLE) {
+        sim_fail(io, "an accept on a socket in state %d", (int)place->state);
     }
-    if (sock->state == SOCK_REUSABLE && rng_chance(&io->rng, io->config.odds_refused)) {
+    if (place->state == SOCK_REUSABLE && rng_chance(&io->rng, io->config.odds_refused)) {
         sim_count_fault(io, SIM_FAULT_accept_refused);
         return false;
     }
@@ -81,10 +81,10 @@ static bool sock__may_accept(io_t *io, io_sock_t handle)
 }
 
 /* What an accept that failed at once has left is only to be closed. */
-static int sock__accept_failed(io_t *io, io_op_t *op, io_sock_t handle, int error)
+static int sock__accept_failed(io_t *io, io_op_t *op, io_sock_t sock, int error)
 {
-    if (handle != IO_SOCK_NONE) {
-        sim_sock_at(io, handle)->state = SOCK_DEAD;
+    if (sock != IO_SOCK_NONE) {
+        sim_sock_at(io, sock)->state = SOCK_DEAD;
     }
     io->last_trouble_ns = io->now_ns;
     return sim_submit_failed(op, error);
@@ -126,23 +126,23 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
     return 0;
 }
 
-int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t handle, const io_accept_buf_t *buf,
+int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_accept_buf_t *buf,
                      const io_sock_options_t *options, io_addr_t *peer, io_addr_t *local)
 {
-    sim_sock_t *sock = sim_sock_at(io, handle);
+    sim_sock_t *place = sim_sock_at(io, sock);
     int error;
     (void)options;
-    if (listener != io->listener || sock->state != SOCK_ACCEPTED) {
-        sim_fail(io, "io_accept_finish on a socket in state %d", (int)sock->state);
+    if (listener != io->listener || place->state != SOCK_ACCEPTED) {
+        sim_fail(io, "io_accept_finish on a socket in state %d", (int)place->state);
     }
-    sim_conn_t *conn = &io->conns[sock->conn];
+    sim_conn_t *conn = &io->conns[place->conn];
     if (buf->peer != conn->number) {
         sim_fail(io, "io_accept_finish with another client's address");
     }
     if (sim_fault_setup(io, &error)) {
         sim_count_fault(io, SIM_FAULT_finish_fails);
         io->last_trouble_ns = io->now_ns;
-        sock->state = SOCK_DEAD;
+        place->state = SOCK_DEAD;
         return (int)(int32_t)ntstatus_from_wsa(error);
     }
     uint64_t number = conn->number;
@@ -151,21 +151,21 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t handle, const io_ac
         .port = (uint16_t)number,
         .ip = {10, (uint8_t)(number >> 32), (uint8_t)(number >> 24), (uint8_t)(number >> 16)}};
     *local = (io_addr_t){.version = 4, .port = 1, .ip = {127, 0, 0, 1}};
-    sock->state = SOCK_CONNECTED;
+    place->state = SOCK_CONNECTED;
     return 0;
 }
 
-int io_recv(io_t *io, io_op_t *op, io_sock_t handle, void *buf, uint32_t len)
+int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
 {
-    sim_sock_t *sock = sock__connected(io, handle, "a receive");
+    sim_sock_t *place = sock__connected(io, sock, "a receive");
     int error;
-    if (sock->recv != SIM_INDEX_NONE) {
+    if (place->recv != SIM_INDEX_NONE) {
         sim_fail(io, "a second receive on a socket");
     }
     if (sim_fault_submit(io, SIM_RECV, &error)) {
         return sim_submit_failed(op, error);
     }
-    sim_op_t *record = sim_op_begin(io, op, SIM_RECV, handle);
+    sim_op_t *record = sim_op_begin(io, op, SIM_RECV, sock);
     if (record == NULL) {
         return sim_submit_failed(op, SIM_WSAENOBUFS);
     }
@@ -175,20 +175,20 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t handle, void *buf, uint32_t len)
         memset(buf, CANARY, len);
     }
     record->sum = stream_sum(0, record->data, len);
-    sock->recv = sim_op_index(io, record);
-    sock__submitted(io, handle);
+    place->recv = sim_op_index(io, record);
+    sock__submitted(io, sock);
     return 0;
 }
 
-int io_send(io_t *io, io_op_t *op, io_sock_t handle, const io_buf_t *bufs, uint32_t count)
+int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
 {
-    sim_sock_t *sock = sock__connected(io, handle, "a send");
+    sim_sock_t *place = sock__connected(io, sock, "a send");
     int error;
     uint32_t len = 0;
-    if (sock->send != SIM_INDEX_NONE) {
+    if (place->send != SIM_INDEX_NONE) {
         sim_fail(io, "a second send on a socket");
     }
-    if (sock->fin_sent) {
+    if (place->fin_sent) {
         sim_fail(io, "a send after io_shutdown");
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -200,7 +200,7 @@ int io_send(io_t *io, io_op_t *op, io_sock_t handle, const io_buf_t *bufs, uint3
     if (sim_fault_submit(io, SIM_SEND, &error)) {
         return sim_submit_failed(op, error);
     }
-    sim_op_t *record = sim_op_begin(io, op, SIM_SEND, handle);
+    sim_op_t *record = sim_op_begin(io, op, SIM_SEND, sock);
     if (record == NULL) {
         return sim_submit_failed(op, SIM_WSAENOBUFS);
     }
@@ -210,39 +210,39 @@ int io_send(io_t *io, io_op_t *op, io_sock_t handle, const io_buf_t *bufs, uint3
     for (uint32_t i = 0; i < count; i++) {
         record->sum = stream_sum(record->sum, bufs[i].data, bufs[i].len);
     }
-    sock->send = sim_op_index(io, record);
-    sock__submitted(io, handle);
+    place->send = sim_op_index(io, record);
+    sock__submitted(io, sock);
     return 0;
 }
 
-int io_shutdown(io_t *io, io_sock_t handle)
+int io_shutdown(io_t *io, io_sock_t sock)
 {
-    sim_sock_t *sock = sock__connected(io, handle, "io_shutdown");
+    sim_sock_t *place = sock__connected(io, sock, "io_shutdown");
     int error;
-    if (sock->fin_sent) {
+    if (place->fin_sent) {
         sim_fail(io, "io_shutdown twice");
     }
-    if (sock->send != SIM_INDEX_NONE) {
+    if (place->send != SIM_INDEX_NONE) {
         sim_fail(io, "io_shutdown in the middle of a send");
     }
-    if (io->conns[sock->conn].death != 0) {
+    if (io->conns[place->conn].death != 0) {
         return (int)(int32_t)ntstatus_from_wsa(SIM_WSAENOTCONN);
     }
     if (sim_fault_setup(io, &error)) {
         sim_count_fault(io, SIM_FAULT_shutdown_fails);
         return (int)(int32_t)ntstatus_from_wsa(error);
     }
-    sock->fin_sent = true;
-    sock->time_wait = !io->conns[sock->conn].client_fin;
-    sim_conn_fin(io, sock->conn);
-    sim_trace(io, "shutdown", handle, 0);
+    place->fin_sent = true;
+    place->time_wait = !io->conns[place->conn].client_fin;
+    sim_conn_fin(io, place->conn);
+    sim_trace(io, "shutdown", sock, 0);
     return 0;
 }
 
 /* How long a DisconnectEx takes. */
-static uint64_t sock__parting_ns(io_t *io, const sim_sock_t *sock)
+static uint64_t sock__parting_ns(io_t *io, const sim_sock_t *place)
 {
-    if (sock->time_wait && io->conns[sock->conn].death == 0) {
+    if (place->time_wait && io->conns[place->conn].death == 0) {
         sim_count_fault(io, SIM_FAULT_disconnect_time_wait);
         return rng_between(&io->rng, 20, 300) * NS_PER_S;
     }
@@ -257,45 +257,45 @@ static uint64_t sock__parting_ns(io_t *io, const sim_sock_t *sock)
  * may take what the next client sends. */
 int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
 {
-    sim_sock_t *sock = sim_sock_at(io, *inout);
+    sim_sock_t *place = sim_sock_at(io, *inout);
     int error;
-    if (sock->state == SOCK_CREATED || sock->state == SOCK_REUSABLE) {
+    if (place->state == SOCK_CREATED || place->state == SOCK_REUSABLE) {
         sim_fail(io, "io_disconnect on a socket that is not connected");
     }
     (void)sock__connected(io, *inout, "io_disconnect");
     if (sim_fault_submit(io, SIM_DISCONNECT, &error)) {
-        sock->state = SOCK_DEAD;
+        place->state = SOCK_DEAD;
         return sim_submit_failed(op, error);
     }
     sim_op_t *record = sim_op_begin(io, op, SIM_DISCONNECT, *inout);
     if (record == NULL) {
-        sock->state = SOCK_DEAD;
+        place->state = SOCK_DEAD;
         return sim_submit_failed(op, SIM_WSAENOBUFS);
     }
-    sock->state = SOCK_DISCONNECTING;
-    sock->time_wait |= !io->conns[sock->conn].client_fin;
-    sock->life = sim_op_index(io, record);
+    place->state = SOCK_DISCONNECTING;
+    place->time_wait |= !io->conns[place->conn].client_fin;
+    place->life = sim_op_index(io, record);
     record->inout = inout;
-    record->due_ns = io->now_ns + sock__parting_ns(io, sock);
+    record->due_ns = io->now_ns + sock__parting_ns(io, place);
     record->held = record->due_ns > io->now_ns;
     if (record->held) {
         sim_timer_add(io, record->due_ns, TIMER_SOCK, *inout, 0);
     }
-    sim_conn_fin(io, sock->conn);
+    sim_conn_fin(io, place->conn);
     sim_trace(io, "disconnect", *inout, record->due_ns);
     sock__submitted(io, *inout);
     return 0;
 }
 
-void io_cancel(io_t *io, io_sock_t handle, io_op_t *op)
+void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 {
     if (!sim_is_outstanding(io, op)) {
         return; /* it was dequeued, and its worker is not there yet */
     }
-    const sim_sock_t *sock = sim_sock_at(io, handle);
+    const sim_sock_t *place = sim_sock_at(io, sock);
     sim_op_t *record = &io->ops[op->record - 1];
     bool listens = record->kind == SIM_ACCEPT;
-    if (listens != (sock->state == SOCK_LISTENING) || (!listens && record->sock != handle)) {
+    if (listens != (place->state == SOCK_LISTENING) || (!listens && record->sock != sock)) {
         sim_fail(io, "io_cancel with another socket than the operation's");
     }
     if (record->ready || record->cancelled) {
@@ -303,7 +303,7 @@ void io_cancel(io_t *io, io_sock_t handle, io_op_t *op)
     }
     record->cancelled = true;
     record->held = false;
-    sim_trace(io, "cancel", record->kind, handle);
+    sim_trace(io, "cancel", record->kind, sock);
     if (rng_chance(&io->rng, 16384)) {
         sim_count_fault(io, SIM_FAULT_cancel_late);
         sim_hold(io, record, 40 * NS_PER_MS);
@@ -311,18 +311,18 @@ void io_cancel(io_t *io, io_sock_t handle, io_op_t *op)
     if (listens) {
         sim_look_at_listener(io);
     } else {
-        sim_look_at(io, handle);
+        sim_look_at(io, sock);
     }
 }
 
 void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
 {
-    sim_sock_t *sock = sim_sock_at(io, *inout);
-    if (sock->recv != SIM_INDEX_NONE || sock->send != SIM_INDEX_NONE ||
-        sock->life != SIM_INDEX_NONE) {
+    sim_sock_t *place = sim_sock_at(io, *inout);
+    if (place->recv != SIM_INDEX_NONE || place->send != SIM_INDEX_NONE ||
+        place->life != SIM_INDEX_NONE) {
         sim_fail(io, "a socket is closed with an operation outstanding");
     }
-    if (sock->state == SOCK_LISTENING) {
+    if (place->state == SOCK_LISTENING) {
         if (io->accepts_count != 0) {
             sim_fail(io, "the listener is closed with %u accepts outstanding", io->accepts_count);
         }
@@ -332,14 +332,14 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
             sim_conn_part(io, waiting);
         }
         io->listener = IO_SOCK_NONE;
-    } else if (sock->conn != SIM_INDEX_NONE) {
-        const sim_conn_t *conn = &io->conns[sock->conn];
+    } else if (place->conn != SIM_INDEX_NONE) {
+        const sim_conn_t *conn = &io->conns[place->conn];
         /* What is unread when a socket is closed makes its FIN an RST. */
         if (reset || conn->received < conn->written) {
-            sim_conn_kill(io, sock->conn, NT_CONNECTION_RESET);
+            sim_conn_kill(io, place->conn, NT_CONNECTION_RESET);
         }
-        sim_conn_fin(io, sock->conn);
-        sim_conn_part(io, sock->conn);
+        sim_conn_fin(io, place->conn);
+        sim_conn_part(io, place->conn);
     }
     sim_trace(io, "close", *inout, reset);
     sim_sock_free(io, *inout);
