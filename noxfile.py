@@ -16,7 +16,7 @@ from tools.missing import Missing, left_out
 from tools.windows import toolchain
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "tests", "ctests", "sanitize", "windows"]
+nox.options.sessions = ["lint", "tests", "ctests", "simulate", "sanitize", "windows"]
 nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
@@ -118,6 +118,16 @@ def ctests(session: nox.Session) -> None:
         skip(session, f"C suites here: {LINUX_ONLY}")
     need_compiler(session)
     session.run(sys.executable, "-m", "tools.suites")
+
+
+@nox.session(venv_backend="none")
+def simulate(session: nox.Session) -> None:
+    """The engine in the simulator, and whether it notices each guard that is taken out."""
+    if not ON_LINUX:
+        skip(session, f"the simulator: {LINUX_ONLY}")
+    need_compiler(session)
+    session.run(sys.executable, "-m", "tools.sim")
+    session.run(sys.executable, "-m", "tests.sim.mutants", *session.posargs)
 
 
 @nox.session

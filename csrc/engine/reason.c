@@ -65,6 +65,7 @@ const char *cause_name(cause_t cause)
         [CAUSE_RESET] = "reset",
         [CAUSE_ABORT] = "abort",
         [CAUSE_ERROR] = "error",
+        [CAUSE_UNSENT] = "unsent",
         [CAUSE_LINGER] = "linger",
         [CAUSE_CALLBACK_ERROR] = "callback_error",
         [CAUSE_REFUSED] = "refused",

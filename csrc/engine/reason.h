@@ -46,6 +46,7 @@ typedef enum {
     CAUSE_RESET,             /* the peer reset the connection */
     CAUSE_ABORT,             /* we did */
     CAUSE_ERROR,             /* an operation failed in another way */
+    CAUSE_UNSENT,            /* not all that was queued could be sent */
     CAUSE_LINGER,            /* the peer's FIN did not come in time after ours */
     CAUSE_CALLBACK_ERROR,    /* a callback raised */
     CAUSE_REFUSED,           /* max_connections was reached */

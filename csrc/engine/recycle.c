@@ -34,6 +34,9 @@ static cause_t judge(engine_t *engine, const slot_t *slot)
     if (session->broken != CAUSE_NONE) {
         return session->broken;
     }
+    if (session->ending.unsent_bytes > 0) {
+        return CAUSE_UNSENT;
+    }
     if (session->ending.reason == REASON_CALLBACK_ERROR) {
         return CAUSE_CALLBACK_ERROR;
     }
@@ -72,7 +75,8 @@ static void unreserve(engine_t *engine, bool recycled)
 /* Closes SLOT's socket; the slot, whose lock is held, is released and free. */
 static void replace(engine_t *engine, slot_t *slot, cause_t cause)
 {
-    bool reset = slot->session.reset;
+    /* A stream that was cut short must not look complete. */
+    bool reset = slot->session.reset || slot->session.ending.unsent_bytes > 0;
     slot_set_state(slot, SLOT_REPLACING);
     slot_wipe(slot);
     io_sock_close(engine->io, &slot->sock, reset);

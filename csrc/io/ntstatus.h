@@ -33,11 +33,7 @@ typedef enum {
     NTSTATUS_HOW_MISUSE    /* an argument or a state that our own code must not produce */
 } ntstatus_how_t;
 
-typedef enum {
-    NTSTATUS_BY_PEER,
-    NTSTATUS_BY_LOCAL,
-    NTSTATUS_BY_STACK
-} ntstatus_initiator_t;
+typedef enum { NTSTATUS_BY_PEER, NTSTATUS_BY_LOCAL, NTSTATUS_BY_STACK } ntstatus_initiator_t;
 
 typedef struct {
     uint32_t code;

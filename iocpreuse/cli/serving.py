@@ -49,12 +49,13 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def _line(stats: "Stats") -> str:
+def _line(stats: "Stats", logged_in: int) -> str:
     return (
-        f"{stats.connections_active} connected, {stats.connections_total} served, "
+        f"{stats.connections_active} connected, {logged_in} of them logged in, "
+        f"{stats.connections_total} served, pool {stats.accepts_pending}, "
         f"in {format_bytes(stats.bytes_received)}, out {format_bytes(stats.bytes_sent)}, "
         f"sockets: {stats.sockets_created} created, {stats.sockets_recycled} recycled, "
-        f"{stats.sockets_replaced} replaced"
+        f"{stats.sockets_cooling} cooling, {stats.sockets_replaced} replaced"
     )
 
 
@@ -77,14 +78,14 @@ class StatusLine:
         """Prints the last figures."""
         self._done.set()
         self._thread.join()
-        self._print(_line(self._server.stats()))
+        self._print(_line(self._server.stats(), len(self._server.logged_in)))
         if self._terminal:
             print(flush=True)
 
     def _run(self) -> None:
         seconds = TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
         while not self._done.wait(seconds):
-            self._print(_line(self._server.stats()))
+            self._print(_line(self._server.stats(), len(self._server.logged_in)))
 
     def _print(self, line: str) -> None:
         if self._terminal:
