@@ -79,6 +79,7 @@ def test_descriptors_run_out_and_come_back():
     child = run_python(
         code="""
         import contextlib
+        import os
         import resource
         from peers import Client, Recorder, wait_until
 
@@ -88,16 +89,22 @@ def test_descriptors_run_out_and_come_back():
             _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             highest = clients[-1].fileno() + 64
             resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
-            # Each client takes a descriptor here, and the server's side of it finds none left.
+            spare = os.dup(0)
+            # Each client takes a descriptor here, and at last the server's side of it finds none.
             hungry = []
             with contextlib.suppress(OSError):
                 while True:
                     hungry.append(stack.enter_context(Client(server.address)))
+            everyone = len(clients) + len(hungry)
+            wait_until(lambda: server.stats().accept_errors > 0
+                       or server.stats().connections_active == everyone)
+            os.close(spare)
+            if server.stats().accept_errors == 0:
+                hungry.append(stack.enter_context(Client(server.address)))
             wait_until(lambda: server.stats().accept_errors > 0)
-            half = len(hungry) // 2
-            for client in hungry[:half]:
+            for client in hungry[:-5]:
                 client.close()
-            for number, client in enumerate(hungry[half:] + clients):
+            for number, client in enumerate(hungry[-5:] + clients):
                 mark = b"%04d" % number
                 assert client.ask(mark) == mark, number
         print("recovered")
