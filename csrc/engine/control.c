@@ -129,6 +129,19 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
     return result;
 }
 
+call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
+{
+    call_t result;
+    slot_t *slot = lock_session(engine, token, &result);
+    if (slot == NULL) {
+        return result;
+    }
+    slot->session.read_paused = paused;
+    session_advance(engine, slot, NULL);
+    mutex_unlock(&slot->lock);
+    return CALL_OK;
+}
+
 call_t engine_login(engine_t *engine, token_t token)
 {
     call_t result;

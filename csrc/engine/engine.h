@@ -135,6 +135,10 @@ call_t engine_abort(engine_t *engine, token_t token, reason_t reason, bool reset
 /* Our FIN follows what is queued; receiving goes on. */
 call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch);
 
+/* Receives no more for now, or again. A receive that is in flight is never cancelled: what it
+ * brings is kept. While it is paused, neither data nor the peer's end is told. */
+call_t engine_pause_reading(engine_t *engine, token_t token, bool paused);
+
 /* Has EVENT_LOGIN told, after the callback that runs now. */
 call_t engine_login(engine_t *engine, token_t token);
 

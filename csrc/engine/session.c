@@ -157,6 +157,13 @@ static void advance_receiving(engine_t *engine, slot_t *slot)
     }
 }
 
+/* What may be told now: what a paused session has received waits until it is resumed. */
+static uint32_t tellable(const slot_t *slot)
+{
+    bool paused = slot->session.read_paused && slot->state == SLOT_OPEN;
+    return paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;
+}
+
 /* Hands the next pending event to the worker, or sees to it that a worker comes. */
 static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
 {
@@ -167,11 +174,12 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN}, {PENDING_DATA, EVENT_DATA},
         {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
     };
-    if (slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+    uint32_t pending = tellable(slot);
+    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
         return;
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        if ((slot->pending & order[i].pending) == 0) {
+        if ((pending & order[i].pending) == 0) {
             continue;
         }
         if (batch != NULL && batch_add(batch, order[i].kind, slot)) {

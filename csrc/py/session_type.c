@@ -141,6 +141,20 @@ static PyObject *session_write_eof(session_object_t *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *session_pause_reading(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_pause_reading(self->engine->engine, self->token, true);
+    Py_RETURN_NONE;
+}
+
+static PyObject *session_resume_reading(session_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    (void)engine_pause_reading(self->engine->engine, self->token, false);
+    Py_RETURN_NONE;
+}
+
 static PyObject *session_is_closing(session_object_t *self, PyObject *unused)
 {
     (void)unused;
@@ -314,6 +328,13 @@ PyDoc_STRVAR(abort_doc, "abort() -> None\n--\n\n"
                         "End the session at once with RST; what is queued is lost. Any thread.");
 PyDoc_STRVAR(write_eof_doc, "write_eof() -> None\n--\n\n"
                             "Send what is queued, then FIN; receiving goes on. Any thread.");
+PyDoc_STRVAR(pause_reading_doc,
+             "pause_reading() -> None\n--\n\n"
+             "Receive no more for now: no on_data and no on_eof until resume_reading(). Any\n"
+             "thread. A callback that runs goes on; what has been received already is kept.\n"
+             "While it is paused, the client's end is noticed only by sending.");
+PyDoc_STRVAR(resume_reading_doc, "resume_reading() -> None\n--\n\n"
+                                 "Receive again; what was kept comes first. Any thread.");
 PyDoc_STRVAR(is_closing_doc, "is_closing() -> bool\n--\n\n"
                              "Whether the end has begun: send() would raise. Any thread.");
 PyDoc_STRVAR(get_extra_info_doc,
@@ -344,6 +365,8 @@ static PyMethodDef session_methods[] = {
     METHOD(close, close, METH_NOARGS),
     METHOD(abort, abort, METH_NOARGS),
     METHOD(write_eof, write_eof, METH_NOARGS),
+    METHOD(pause_reading, pause_reading, METH_NOARGS),
+    METHOD(resume_reading, resume_reading, METH_NOARGS),
     METHOD(is_closing, is_closing, METH_NOARGS),
     METHOD(get_extra_info, get_extra_info, METH_FASTCALL),
     METHOD(login, login, METH_VARARGS | METH_KEYWORDS),

@@ -109,6 +109,15 @@ static void app__info(world_t *world, rec_t *rec)
     }
 }
 
+static void app__pause_reading(world_t *world, rec_t *rec, bool paused)
+{
+    const slot_t *slot;
+    bool live = app__is_live(world, rec, &slot);
+    token_t token = slot->token;
+    call_t result = engine_pause_reading(world->engine, rec->token, paused);
+    app__check_call(world, rec, live, token, result, "engine_pause_reading");
+}
+
 /* Anything that an application may do to a session, wise or not. */
 static void app__act(world_t *world, rec_t *rec, batch_t *batch)
 {
@@ -120,9 +129,10 @@ static void app__act(world_t *world, rec_t *rec, batch_t *batch)
         app__login(world, rec);
     } else if (choice < 36) {
         app__info(world, rec);
+    } else if (choice < 37) {
+        app__pause_reading(world, rec, true);
     } else if (choice < 40) {
-        sending_try(world, rec, batch);
-        sending_try(world, rec, batch);
+        app__pause_reading(world, rec, false);
     } else if (choice < 46) {
         app__end(world, rec, batch);
     } else if (choice < 48) {

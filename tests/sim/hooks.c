@@ -163,6 +163,10 @@ bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
     if (world->held[slot->index]) {
         world_fail(world, "two events of slot %u are in hand at once", slot->index);
     }
+    bool receives = kind == EVENT_DATA || kind == EVENT_EOF;
+    if (receives && slot->session.read_paused && slot->state == SLOT_OPEN) {
+        world_fail(world, "slot %u is paused, and hears of what it has received", slot->index);
+    }
     world->held[slot->index] = __real_batch_add(batch, kind, slot);
     return world->held[slot->index];
 }

@@ -122,10 +122,16 @@ MUTANTS = (
     ),
     # Events.
     one(
+        "paused-is-kept",
+        "session.c",
+        "    return paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;",
+        "    return slot->pending;",
+    ),
+    one(
         "callback-overlap",
         "session.c",
-        "slot->pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n",
-        "slot->pending == 0) {\n",
+        "    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n",
+        "    if (pending == 0) {\n",
     ),
     one(
         "receive-in-callback",
