@@ -66,7 +66,7 @@ call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *bat
     } else {
         queue(engine, slot, chain);
         if (!defer(slot, batch)) {
-            session_advance(engine, slot, NULL);
+            session_advance(engine, slot, batch);
         }
         session->write_full |= session->out.bytes > engine->options.write_high;
         result = session->write_full ? CALL_FULL : CALL_OK;
@@ -86,7 +86,7 @@ call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *bat
         ending_t ending = ending_local(reason);
         session_flush(engine, slot, &ending);
         if (!defer(slot, batch)) {
-            session_advance(engine, slot, NULL);
+            session_advance(engine, slot, batch);
         }
     }
     mutex_unlock(&slot->lock);
@@ -120,7 +120,7 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
     if (slot->state == SLOT_OPEN) {
         slot->session.fin_wanted = true;
         if (!defer(slot, batch)) {
-            session_advance(engine, slot, NULL);
+            session_advance(engine, slot, batch);
         }
     } else {
         result = CALL_CLOSED;

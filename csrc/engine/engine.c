@@ -92,7 +92,8 @@ void engine_start(engine_t *engine)
         engine->recycling =
             io_probe_recycling(PROBE_TIMEOUT_MS) ? RECYCLING_VERIFIED : RECYCLING_UNSUPPORTED;
     }
-    pool_refill(engine);
+    /* The first accepts are the manager's to post: the calling thread may end soon. */
+    io_wake_manager(engine->io);
 }
 
 recycling_t engine_recycling(const engine_t *engine)

@@ -89,7 +89,7 @@ void engine_close(engine_t *engine);
 
 int engine_address(engine_t *engine, io_addr_t *out);
 
-/* Probes recycling and posts the accepts. Once, before any thread polls. */
+/* Probes recycling and has the accepts posted. Once, before any thread polls. */
 void engine_start(engine_t *engine);
 recycling_t engine_recycling(const engine_t *engine);
 

@@ -194,6 +194,11 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
 
 void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
 {
+    if (IO_THREAD_EXIT_CANCELS && batch == NULL) {
+        /* This may be a thread of the application's that ends before the operation does. */
+        engine_kick(engine, slot);
+        return;
+    }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
         advance_sending(engine, slot);
     }

@@ -21,8 +21,8 @@ void session_flush_dirty(engine_t *engine, slot_t *dirty, batch_t *batch);
 
 /* With the slot's lock held, from here on. */
 
-/* Does what can be done now: sends, shuts down, receives, drains, tells. BATCH is NULL
- * outside a worker; what needs one then is left to the next. */
+/* Does what can be done now: sends, shuts down, receives, drains, tells. BATCH is the calling
+ * worker's, and NULL in any other thread; what needs a worker then is left to the next. */
 void session_advance(engine_t *engine, slot_t *slot, batch_t *batch);
 
 /* Begins the orderly end: OPEN to FLUSHING. */

@@ -155,6 +155,7 @@ bool io_probe_recycling(uint32_t timeout_ms);
  * itself (error is then its Winsock code), 0 where the backend made it from an errno; and
  * IO_ACCEPT_MAKES_SOCK: 1 where io_accept makes a missing socket in the call, 0 where it
  * comes with the completion; and IO_FAILED_SEND_IS_UNSENT: 1 where a send that failed has
- * certainly put nothing on the wire. */
+ * certainly put nothing on the wire; and IO_THREAD_EXIT_CANCELS: 1 where operations end with
+ * the thread that started them, so that only long-lived threads may submit. */
 
 #endif

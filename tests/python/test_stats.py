@@ -69,7 +69,7 @@ def test_is_read_only(serve):
 
 def test_accept_pool_is_kept_full(serve, stack):
     server = serve(accept_pool=5)
-    assert server.stats().accepts_pending == 5
+    wait_until(lambda: server.stats().accepts_pending == 5)
     for _ in range(20):
         stack.enter_context(Client(server.address))
         server.next_session()

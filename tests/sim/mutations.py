@@ -120,6 +120,8 @@ MUTANTS = (
         "engine->stats.connections_active < engine->options.max_connections",
         "true",
     ),
+    # Threads.
+    one("only-workers-submit", "session.c", "IO_THREAD_EXIT_CANCELS && batch == NULL", "false"),
     # Events.
     one(
         "paused-is-kept",

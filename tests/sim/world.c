@@ -111,11 +111,19 @@ static bool world__act(world_t *world, uint32_t who)
     }
 }
 
+static bool world__act_as(world_t *world, uint32_t who)
+{
+    bool before = sim_set_foreign(world->io, who == 11);
+    bool acted = world__act(world, who);
+    (void)sim_set_foreign(world->io, before);
+    return acted;
+}
+
 void world_step(world_t *world)
 {
     uint32_t who = rng_below(&world->rng, 16);
     for (uint32_t i = 0; i < 13; i++) {
-        if (world__act(world, (who + i) % 16)) {
+        if (world__act_as(world, (who + i) % 16)) {
             break;
         }
     }

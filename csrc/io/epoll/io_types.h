@@ -18,6 +18,9 @@
 /* What a failed or cancelled send had taken has been told before. */
 #define IO_FAILED_SEND_IS_UNSENT 1
 
+/* No operation belongs to the thread that started it. */
+#define IO_THREAD_EXIT_CANCELS 0
+
 #define IO_SEND_BUFS_MAX 64
 
 /* Owns a descriptor and the operations that wait on it; see sock.h. */

@@ -26,6 +26,10 @@
 /* Windows does not tell how much of a failed or cancelled send went out. */
 #define IO_FAILED_SEND_IS_UNSENT 0
 
+/* ExitThread and WSASend in Microsoft's documentation: what a thread has started is cancelled
+ * when it exits. (Since Vista a port's own I/O seems to be spared; nobody promises it.) */
+#define IO_THREAD_EXIT_CANCELS 1
+
 #define IO_SEND_BUFS_MAX 64
 
 typedef SOCKET io_sock_t;

@@ -41,6 +41,9 @@ static int fault__hard(io_t *io)
 
 bool sim_fault_submit(io_t *io, sim_kind_t kind, int *error)
 {
+    if (IO_THREAD_EXIT_CANCELS && io->foreign) {
+        sim_fail(io, "a submit by a thread that is not the engine's");
+    }
     io->submits++;
     if (io->submits == io->config.submit_fail_at) {
         *error = io->config.submit_fail_error;

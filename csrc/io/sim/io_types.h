@@ -19,6 +19,11 @@
 /* As on Windows, a failed or cancelled send may have gone out in part. */
 #define IO_FAILED_SEND_IS_UNSENT 0
 
+/* Nor who may start an operation: here as on Windows, and in the build "late" as on Linux. */
+#ifndef IO_THREAD_EXIT_CANCELS
+#define IO_THREAD_EXIT_CANCELS 1
+#endif
+
 #define IO_SEND_BUFS_MAX 64
 
 /* A handle names a place in the model's table and how often that place was taken, so that a

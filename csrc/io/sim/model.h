@@ -122,6 +122,8 @@ struct io {
     uint64_t trace;
     FILE *trace_file;
 
+    bool foreign; /* a thread runs that is not the engine's, and may end at any time */
+
     io_sock_t listener;
     bool fd_enabled; /* FD_ACCEPT may be signalled: an accept was posted since the last one */
     bool fd_signalled;

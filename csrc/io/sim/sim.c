@@ -147,3 +147,10 @@ bool sim_conn_has_fin(const io_t *io, uint32_t conn)
 {
     return io->conns[conn].client_fin || io->conns[conn].death != 0;
 }
+
+bool sim_set_foreign(io_t *io, bool foreign)
+{
+    bool before = io->foreign;
+    io->foreign = foreign;
+    return before;
+}

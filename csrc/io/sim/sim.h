@@ -90,6 +90,10 @@ uint64_t sim_trace_hash(const io_t *io);
 /* And prints it from now on. */
 void sim_trace_to(io_t *io, FILE *file);
 
+/* Whether the thread that runs from now on is one of the application's; returns what stood
+ * before. */
+bool sim_set_foreign(io_t *io, bool foreign);
+
 /* Time. The clock never goes back. */
 void sim_advance(io_t *io, uint64_t to_ns);
 uint64_t sim_next_timer_ns(const io_t *io); /* UINT64_MAX = none */
