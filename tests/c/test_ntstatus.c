@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tally.h"
 #include "../../csrc/io/ntstatus.h"
 
 #ifdef _WIN32
@@ -10,17 +11,11 @@
 #include <windows.h>
 #endif
 
-static int passed;
-static int failed;
+static tally_t tally;
 
 static void report(bool ok, const char *name)
 {
-    printf("%s %s\n", ok ? "ok" : "not ok", name);
-    if (ok) {
-        passed++;
-    } else {
-        failed++;
-    }
+    tally_check(&tally, ok, name);
 }
 
 typedef struct {
@@ -280,6 +275,5 @@ int main(void)
 #ifdef _WIN32
     test_against_the_system();
 #endif
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return tally_close(&tally);
 }

@@ -4,16 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tally.h"
 #include "../../csrc/engine/sendq.h"
 
-static int passed;
-static int failed;
+static tally_t tally;
 
 static void report(bool ok, const char *name)
 {
-    printf("%s %s\n", ok ? "ok" : "not ok", name);
-    passed += ok;
-    failed += !ok;
+    tally_check(&tally, ok, name);
 }
 
 static void push(sendq_t *queue, const char *text, bool last)
@@ -155,6 +153,5 @@ int main(void)
     test_owners();
     test_append();
     test_untouched();
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return tally_close(&tally);
 }

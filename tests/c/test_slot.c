@@ -4,16 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tally.h"
 #include "../../csrc/engine/slot.h"
 
-static int passed;
-static int failed;
+static tally_t tally;
 
 static void report(bool ok, const char *name)
 {
-    printf("%s %s\n", ok ? "ok" : "not ok", name);
-    passed += ok;
-    failed += !ok;
+    tally_check(&tally, ok, name);
 }
 
 /* What outlives a client, each with the reason why it may. All other bytes must be as they are
@@ -93,6 +91,5 @@ int main(void)
 {
     test_wipe();
     test_transitions();
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed == 0 ? 0 : 1;
+    return tally_close(&tally);
 }

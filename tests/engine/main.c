@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../c/tally.h"
 #include "application.h"
 
 #define CLIENT_THREADS 6
@@ -16,14 +17,11 @@ typedef struct {
     uint32_t failed; /* a connection that did not do what it should */
 } crowd_t;
 
-static uint32_t passed;
-static uint32_t failures;
+static tally_t tally;
 
 static void check(bool good, const char *name)
 {
-    printf("%s %s\n", good ? "ok" : "not ok", name);
-    passed += good;
-    failures += !good;
+    tally_check(&tally, good, name);
 }
 
 static uint32_t next_random(uint32_t *seed)
@@ -162,6 +160,5 @@ int main(void)
     peer_startup();
     test_stress(true);
     test_stress(false);
-    printf("%u passed, %u failed\n", passed, failures);
-    return failures == 0 ? 0 : 1;
+    return tally_close(&tally);
 }
