@@ -111,7 +111,10 @@ void engine_kick(engine_t *engine, slot_t *slot)
     do {
         slot->kick_next = head;
     } while (!atomic_ptr_cas(&engine->kicked, &head, slot));
-    io_wake(engine->io, 1);
+    /* The worker that comes takes the whole list: the first on it has called it already. */
+    if (head == NULL) {
+        io_wake(engine->io, 1);
+    }
 }
 
 void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns)

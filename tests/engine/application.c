@@ -123,7 +123,7 @@ static void reply_late(void *arg)
                 (void)engine_write_eof(app->engine, token, NULL);
             }
         }
-        if (i % LATE_RING == 0) {
+        if (i % 64 == 0) {
             thread_sleep(1);
         }
     }

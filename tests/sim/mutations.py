@@ -145,8 +145,8 @@ MUTANTS = (
     one(
         "kick-wakes",
         "engine.c",
-        "    io_wake(engine->io, 1);\n}\n\nvoid engine_set_deadline",
-        "}\n\nvoid engine_set_deadline",
+        "    if (head == NULL) {\n        io_wake(engine->io, 1);",
+        "    if (0) {\n        io_wake(engine->io, 1);",
     ),
     one("kick-again", "engine.c", "        slot->kicked = false;\n", ""),
     # Time.
