@@ -238,3 +238,28 @@ def test_write_limit_aborts_the_session(serve):
         assert why.unsent_bytes > 0
         assert was_reset(client)
     assert server.stats().send_queue_bytes == 0
+
+
+def test_a_flood_of_small_sends_from_another_thread(serve):
+    """They arrive whole and in order, and the other clients are served meanwhile."""
+    count = 60_000
+    server = serve(workers=2)
+    with Client(server.address) as flooded, Client(server.address) as other:
+        # The order of the two in opened is not certain.
+        sessions = {
+            session.peername: session for session in (server.next_session(), server.next_session())
+        }
+        session = sessions[flooded.getsockname()]
+
+        def flood(number):
+            if number == 0:
+                for i in range(count):
+                    session.send(b"%07d\n" % i)
+            elif number == 1:
+                assert flooded.receive(count * 8) == b"".join(b"%07d\n" % i for i in range(count))
+            else:
+                for i in range(200):
+                    assert other.ask(b"%03d" % i) == b"%03d" % i
+
+        in_threads(3, flood)
+    assert server.errors == []
