@@ -15,7 +15,11 @@
 
 /* Seeds that once failed, by the bug that they found. They run first, always. */
 static const uint64_t past_seeds[] = {
-    1717, /* crew: the watch over running callbacks ended after two quick looks */
+    /* crew: the watch over running callbacks ended after two quick looks */
+    1717,
+    20787,
+    20812,
+    45366,
 };
 
 typedef struct {
