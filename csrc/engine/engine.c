@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "../base/check.h"
 #include "crew.h"
 #include "pool.h"
 #include "recycle.h"

@@ -1,5 +1,4 @@
 /* manager.c: the thread that owns time: the pool's backstop, deadlines, the stop. */
-#include "../base/check.h"
 #include "crew.h"
 #include "engine.h"
 #include "pool.h"

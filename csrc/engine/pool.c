@@ -1,6 +1,5 @@
 #include "pool.h"
 
-#include "../base/check.h"
 #include "recycle.h"
 #include "session.h"
 #include "state.h"
@@ -71,8 +70,8 @@ static void count_created(engine_t *engine)
     mutex_unlock(&engine->lock);
 }
 
-/* Posts an accept on SLOT. False where that failed at once. */
-static bool post(engine_t *engine, slot_t *slot)
+/* Posts an accept on SLOT; where that fails at once, the slot goes back to the pool. */
+static void post(engine_t *engine, slot_t *slot)
 {
     mutex_lock(&slot->lock);
     slot_set_state(slot, SLOT_ACCEPTING);
@@ -109,7 +108,6 @@ static bool post(engine_t *engine, slot_t *slot)
         /* A recycled socket that is refused says nothing about the next one. */
         uncount(engine, true, !had_sock);
     }
-    return status >= 0;
 }
 
 void pool_replenish(engine_t *engine)
@@ -125,7 +123,7 @@ void pool_refill(engine_t *engine)
         if (slot == NULL) {
             return;
         }
-        (void)post(engine, slot);
+        post(engine, slot);
     }
 }
 

@@ -1,8 +1,6 @@
 /* engine_type.c: iocpreuse._engine.Engine, which the facade drives. */
 #include "state.h"
 
-#include "../base/check.h"
-
 /* The OSError for a native error: a Winsock code on Windows, errno elsewhere. */
 static void set_os_error(int error)
 {
