@@ -100,6 +100,10 @@ class Engine:
         on_pool: Callable[[int], None],
         on_farewell: Callable[[Session | None, str, BaseException], object],
         wants_unsent: bool,
+        max_connections_per_ip: int,
+        first_byte_timeout: float,
+        login_timeout: float,
+        idle_timeout: float,
     ) -> Engine: ...
     @property
     def address(self) -> tuple[Any, ...]: ...

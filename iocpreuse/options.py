@@ -30,12 +30,16 @@ class Options(TypedDict, total=False):
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
+    max_connections_per_ip: int | None  # the same for the clients of one address; None = no limit
     nodelay: bool  # True
     keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
     read_size: int  # bytes of one receive; 16 KiB
     write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
     write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
+    first_byte_timeout: float | None  # s from the connect to the first byte; None = no limit
+    login_timeout: float | None  # s from the connect to Session.login(); None = no limit
+    idle_timeout: float | None  # s in which nothing comes or goes; None = no limit
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
 
 
@@ -55,12 +59,16 @@ class Settings:
     recycle: Recycle = "auto"
     cooling_max: int = 1024
     max_connections: int = 0
+    max_connections_per_ip: int = 0
     nodelay: bool = True
     keepalive: Keepalive | None = None
     read_size: int = 16 * 1024
     write_high: int = 0
     write_low: int = 0
     write_limit: int = 0
+    first_byte_timeout: float = 0.0
+    login_timeout: float = 0.0
+    idle_timeout: float = 0.0
     drain_timeout: float = 10.0
 
 
@@ -122,6 +130,17 @@ def check_seconds(name: str, value: object) -> float:
     return float(value)
 
 
+def _timeout(name: str, value: object) -> float:
+    if value is None:
+        return 0.0
+    right = f"a number of seconds above 0, at most {SECONDS_MAX:.0f}, or None (no limit)"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(name, value, right)
+    if not 0 < value <= SECONDS_MAX:  # also false for nan
+        raise _wrong_value(name, value, right)
+    return float(value)
+
+
 def _check_recycle(name: str, value: object) -> Recycle:
     right = "'auto' or 'off'"
     if not isinstance(value, str):
@@ -173,12 +192,16 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "recycle": _check_recycle,
     "cooling_max": _an_int_from(0, 1 << 20),
     "max_connections": _int_or_zero(1, BYTES_MAX, "no limit"),
+    "max_connections_per_ip": _int_or_zero(1, BYTES_MAX, "no limit"),
     "nodelay": _a_bool,
     "keepalive": _check_keepalive,
     "read_size": _an_int_from(1, 16 * 1024 * 1024),
     "write_high": _an_int_from(0, BYTES_MAX),
     "write_low": _an_int_from(0, BYTES_MAX),
     "write_limit": _int_or_zero(1, BYTES_MAX, "no limit"),
+    "first_byte_timeout": _timeout,
+    "login_timeout": _timeout,
+    "idle_timeout": _timeout,
     "drain_timeout": check_seconds,
 }
 

@@ -23,6 +23,10 @@ class CloseReason(enum.Enum):
     REFUSED = "refused"  # on_connect returned False
     SHUTDOWN = "shutdown"  # the server stopped
     REPLACED = "replaced"  # another session logged in with its net_id, and took it over
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"  # it connected and said nothing
+    LOGIN_TIMEOUT = "login_timeout"  # it connected, and there was no login() for it
+    IDLE_TIMEOUT = "idle_timeout"  # nothing came from it or went to it
+    FRAME_ERROR = "frame_error"  # what it sent breaks the server's framing
 
 
 @dataclass(frozen=True, slots=True)

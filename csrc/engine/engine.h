@@ -30,6 +30,10 @@ typedef struct {
         accept_pool_max;  /* and at most; also idle sockets kept for reuse, posted ones included */
     uint32_t cooling_max; /* disconnects that may take long at once */
     uint64_t max_connections; /* beyond it: accepted and closed at once */
+    uint32_t max_connections_per_ip; /* the same for those of one address; 0 = no limit */
+    uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
+    uint64_t login_timeout_ns;
+    uint64_t idle_timeout_ns;
     uint32_t read_size;       /* bytes of one receive */
     uint64_t write_high;      /* a send queue longer than this is full */
     uint64_t write_low;       /* and has room again from here */

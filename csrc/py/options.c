@@ -33,43 +33,69 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
                    engine_options_t *options, io_addr_t *addr)
 {
     static char *names[] = {
-        "address",         "handle",
-        "backlog",         "dual_stack",
-        "concurrency",     "accept_pool",
-        "accept_pool_max", "recycle",
-        "cooling_max",     "max_connections",
-        "nodelay",         "keepalive",
-        "read_size",       "write_high",
-        "write_low",       "write_limit",
-        "sessions",        "on_connect",
-        "on_data",         "on_drain",
-        "on_eof",          "on_disconnect",
-        "on_error",        "make_disconnect",
-        "connected_only",  "on_login",
-        "login",           "logout",
-        "begin",           "lose",
-        "on_pool",         "on_farewell",
-        "wants_unsent",    NULL,
+        "address",
+        "handle",
+        "backlog",
+        "dual_stack",
+        "concurrency",
+        "accept_pool",
+        "accept_pool_max",
+        "recycle",
+        "cooling_max",
+        "max_connections",
+        "nodelay",
+        "keepalive",
+        "read_size",
+        "write_high",
+        "write_low",
+        "write_limit",
+        "sessions",
+        "on_connect",
+        "on_data",
+        "on_drain",
+        "on_eof",
+        "on_disconnect",
+        "on_error",
+        "make_disconnect",
+        "connected_only",
+        "on_login",
+        "login",
+        "logout",
+        "begin",
+        "lose",
+        "on_pool",
+        "on_farewell",
+        "wants_unsent",
+        "max_connections_per_ip",
+        "first_byte_timeout",
+        "login_timeout",
+        "idle_timeout",
+        NULL,
     };
+    double first_byte_timeout, login_timeout, idle_timeout;
     PyObject *address, *handle, *keepalive, *sessions;
     PyObject *connected_only, *on_login, *login, *logout, *begin, *lose, *on_pool, *on_farewell;
     PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
     int dual_stack, recycle, nodelay, wants_unsent;
     unsigned long long max_connections, write_high, write_low, write_limit;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOOp", names, &address, &handle,
+            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOOpIddd", names, &address, &handle,
             &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
             &options->accept_pool_max, &recycle, &options->cooling_max, &max_connections, &nodelay,
             &keepalive, &options->read_size, &write_high, &write_low, &write_limit, &PyDict_Type,
             &sessions, &on_connect, &on_data, &on_drain, &on_eof, &on_disconnect, &on_error,
             &make_disconnect, &PyDict_Type, &connected_only, &on_login, &login, &logout, &begin,
-            &lose, &on_pool, &on_farewell, &wants_unsent)) {
+            &lose, &on_pool, &on_farewell, &wants_unsent, &options->max_connections_per_ip,
+            &first_byte_timeout, &login_timeout, &idle_timeout)) {
         return false;
     }
     options->listen.dual_stack = dual_stack;
     options->listen.accepted.nodelay = nodelay;
     options->recycle = recycle;
     options->max_connections = max_connections == 0 ? UINT64_MAX : max_connections;
+    options->first_byte_timeout_ns = (uint64_t)(first_byte_timeout * 1e9);
+    options->login_timeout_ns = (uint64_t)(login_timeout * 1e9);
+    options->idle_timeout_ns = (uint64_t)(idle_timeout * 1e9);
     options->write_high = write_high;
     options->write_low = write_low;
     options->write_limit = write_limit == 0 ? UINT64_MAX : write_limit;
