@@ -20,6 +20,7 @@ from iocpreuse.errors import (
     StaleSession,
     WriteOverflow,
 )
+from iocpreuse.framing import Framing
 from iocpreuse.options import Options
 from iocpreuse.pending import Aborted, Pending
 from iocpreuse.reason import CloseReason, Disconnect
@@ -37,6 +38,7 @@ __all__ = [
     "Aborted",
     "CloseReason",
     "Disconnect",
+    "Framing",
     "IocpReuseError",
     "LoginConflict",
     "NetId",

@@ -90,7 +90,7 @@ class Engine:
         on_eof: Callable[[Session], object] | None,
         on_disconnect: Callable[[Session, Any], object] | None,
         on_error: Callable[[Session | None, str, BaseException], object],
-        make_disconnect: Callable[[int, int, int | None, int, int], object],
+        make_disconnect: Callable[[int, int, int | None, int, int, int, int], object],
         connected_only: dict[SessionId, Session],
         on_login: Callable[[Session], object] | None,
         login: Callable[..., None],
@@ -104,6 +104,7 @@ class Engine:
         first_byte_timeout: float,
         login_timeout: float,
         idle_timeout: float,
+        framing: tuple[int, int, int, bool, bytes, int] | None,
     ) -> Engine: ...
     @property
     def address(self) -> tuple[Any, ...]: ...

@@ -1,6 +1,7 @@
 """From Settings to the C engine: make_engine."""
 
 import errno
+from functools import partial
 from typing import Any
 
 from iocpreuse._engine import Engine, Session
@@ -41,6 +42,7 @@ def make_engine(
             first_byte_timeout=settings.first_byte_timeout,
             login_timeout=settings.login_timeout,
             idle_timeout=settings.idle_timeout,
+            framing=None if settings.framing is None else settings.framing._for_engine(),
             nodelay=settings.nodelay,
             keepalive=settings.keepalive,
             read_size=settings.read_size,
@@ -49,7 +51,7 @@ def make_engine(
             write_limit=settings.write_limit,
             sessions=sessions,
             connected_only=connected_only,
-            make_disconnect=make_disconnect,
+            make_disconnect=partial(make_disconnect, settings.framing),
             **hooks,
         )
     except OSError as exc:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict, cast
 
+from iocpreuse.framing import Framing
+
 Recycle = Literal["auto", "off"]
 Keepalive = tuple[int, int, int]
 
@@ -40,6 +42,7 @@ class Options(TypedDict, total=False):
     first_byte_timeout: float | None  # s from the connect to the first byte; None = no limit
     login_timeout: float | None  # s from the connect to Session.login(); None = no limit
     idle_timeout: float | None  # s in which nothing comes or goes; None = no limit
+    framing: Framing | None  # cuts what comes into messages, one for each on_data; None = no
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
 
 
@@ -69,6 +72,7 @@ class Settings:
     first_byte_timeout: float = 0.0
     login_timeout: float = 0.0
     idle_timeout: float = 0.0
+    framing: Framing | None = None
     drain_timeout: float = 10.0
 
 
@@ -166,6 +170,13 @@ def _check_keepalive(name: str, value: object) -> Keepalive | None:
     return math.ceil(idle), math.ceil(interval), count
 
 
+def _check_framing(name: str, value: object) -> Framing | None:
+    if value is None or isinstance(value, Framing):
+        return value
+    right = "Framing.lines(…), Framing.length_prefix(…), Framing.fixed(…) or None"
+    raise _wrong_type(name, value, right)
+
+
 def _check_sock(name: str, value: object) -> socket.socket | None:
     right = "a bound and listening TCP socket (AF_INET or AF_INET6), or None"
     if value is None:
@@ -202,6 +213,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "first_byte_timeout": _timeout,
     "login_timeout": _timeout,
     "idle_timeout": _timeout,
+    "framing": _check_framing,
     "drain_timeout": check_seconds,
 }
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from iocpreuse.framing import Framing
+
 Initiator = Literal["peer", "local", "stack"]
 
 
@@ -37,7 +39,8 @@ class Disconnect:
     `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal, or None where no operation
     failed, and always off Windows. `error` is the failure as Python names it (with `errno`, and
     `winerror` on Windows), or None. `unsent_bytes` counts what was queued and never handed to
-    the stack; 0 says nothing about what the client has read.
+    the stack; 0 says nothing about what the client has read. `detail` says in words what was
+    wrong with a message (FRAME_ERROR), else it is None.
     """
 
     reason: CloseReason
@@ -45,6 +48,7 @@ class Disconnect:
     ntstatus: int | None
     error: OSError | None
     unsent_bytes: int
+    detail: str | None = None
 
 
 # The indexes that the engine counts by (csrc/engine/reason.h).
@@ -69,13 +73,23 @@ def make_error(code: int) -> OSError:
 
 
 def make_disconnect(
-    reason: int, initiator: int, ntstatus: int | None, error: int, unsent_bytes: int
+    framing: Framing | None,
+    reason: int,
+    initiator: int,
+    ntstatus: int | None,
+    error: int,
+    unsent_bytes: int,
+    fault: int,
+    fault_length: int,
 ) -> Disconnect:
-    """The Disconnect for the engine's figures. `error` is 0 for none."""
+    """The Disconnect for the engine's figures. `error` is 0 for none, `fault` without a meaning."""
+    name = _REASONS[reason]
+    faulty = framing is not None and name is CloseReason.FRAME_ERROR
     return Disconnect(
-        _REASONS[reason],
+        name,
         _INITIATORS[initiator],
         ntstatus,
         make_error(error) if error else None,
         unsent_bytes,
+        framing._describe_fault(fault, fault_length) if faulty and framing else None,
     )

@@ -83,7 +83,10 @@ class Server:
         """A client is here: the first callback of its session. False refuses it."""
 
     def on_data(self, session: Session, data: bytes) -> None:
-        """Bytes have come, as many as one receive took: TCP keeps no message boundaries."""
+        """Bytes have come, as many as one receive took: TCP keeps no message boundaries.
+
+        With the option `framing`, DATA is one whole message, without its delimiter or prefix.
+        """
 
     def on_drain(self, session: Session) -> None:
         """The queue fell to write_low or below after `Session.send` had returned False."""

@@ -24,8 +24,6 @@ bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
         .slot = slot,
         .token = slot->token,
         .user = &slot->session.user,
-        .data = slot->session.recv_buf,
-        .len = slot->session.recv_len,
     };
     return true;
 }

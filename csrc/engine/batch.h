@@ -18,7 +18,7 @@
 typedef enum {
     EVENT_OPEN,   /* a client has come */
     EVENT_LOGIN,  /* the application has given it a name */
-    EVENT_DATA,   /* DATA and LEN hold what it sent, until the event is settled */
+    EVENT_DATA,   /* it has sent something: engine_next_message gives it, message by message */
     EVENT_EOF,    /* it will send no more; set KEEP to go on sending */
     EVENT_DRAIN,  /* the send queue is short again */
     EVENT_CLOSED, /* it is gone; ENDING tells why. The last event of a session */
@@ -29,8 +29,6 @@ typedef struct {
     slot_t *slot;
     token_t token;
     void **user; /* the session's pointer for the layer above */
-    const char *data;
-    uint32_t len;
     bool keep;
 } event_t;
 

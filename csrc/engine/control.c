@@ -137,6 +137,9 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
         return result;
     }
     slot->session.read_paused = paused;
+    if (slot->state == SLOT_OPEN) {
+        atomic_u32_store(&slot->session.mute, paused);
+    }
     session_advance(engine, slot, NULL);
     mutex_unlock(&slot->lock);
     return CALL_OK;
@@ -178,12 +181,12 @@ call_t engine_info(engine_t *engine, token_t token, session_info_t *out)
     if (slot == NULL) {
         return result;
     }
-    const session_t *session = &slot->session;
+    session_t *session = &slot->session;
     *out = (session_info_t){
         .closing = slot->state != SLOT_OPEN,
         .bytes_received = session->bytes_received,
         .bytes_sent = session->bytes_sent,
-        .messages_received = session->messages_received,
+        .messages_received = atomic_u64_load(&session->messages_received),
         .messages_sent = session->messages_sent,
     };
     mutex_unlock(&slot->lock);

@@ -14,6 +14,7 @@
 #include "../base/sync.h"
 #include "../io/io.h"
 #include "batch.h"
+#include "framing.h"
 #include "reason.h"
 #include "sendq.h"
 #include "token.h"
@@ -29,12 +30,13 @@ typedef struct {
     uint32_t
         accept_pool_max;  /* and at most; also idle sockets kept for reuse, posted ones included */
     uint32_t cooling_max; /* disconnects that may take long at once */
-    uint64_t max_connections; /* beyond it: accepted and closed at once */
+    uint64_t max_connections;        /* beyond it: accepted and closed at once */
     uint32_t max_connections_per_ip; /* the same for those of one address; 0 = no limit */
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
     uint64_t login_timeout_ns;
     uint64_t idle_timeout_ns;
     uint32_t read_size;       /* bytes of one receive */
+    framing_t framing;        /* how what is received is cut into messages */
     uint64_t write_high;      /* a send queue longer than this is full */
     uint64_t write_low;       /* and has room again from here */
     uint64_t write_limit;     /* beyond it the session is aborted */
@@ -105,6 +107,11 @@ bool engine_poll(engine_t *engine, batch_t *batch);
 
 /* The events of BATCH begin to run: batch_take gives them one by one. */
 void engine_begin(engine_t *engine, batch_t *batch);
+
+/* In the callback of an EVENT_DATA: the next message of its client, which stands there until the
+ * next call. False when there is none for now, or the session is paused or ending. A stream that
+ * breaks the framing ends its session, in order, when what came before has been given. */
+bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len);
 
 /* Ends them when all have run: sends leave, receives are posted again, drained slots go on.
  * May add new events to the batch. */

@@ -57,6 +57,14 @@ ending_t ending_local(reason_t reason)
     return ending;
 }
 
+ending_t ending_frame(frame_t fault, uint64_t len)
+{
+    ending_t ending = ending_local(REASON_FRAME_ERROR);
+    ending.fault = fault;
+    ending.fault_len = len;
+    return ending;
+}
+
 const char *cause_name(cause_t cause)
 {
     static const char *const names[CAUSE_COUNT] = {

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "framing.h"
+
 /* In the order of the members that iocpreuse/reason.py lists for the extension. */
 typedef enum {
     REASON_PEER_EOF,
@@ -33,8 +35,10 @@ typedef struct {
     bool bug;        /* the status is one that correct code never sees */
     reason_t reason;
     initiator_t initiator;
-    uint32_t status; /* NTSTATUS */
-    int error;       /* native error code, 0 = none */
+    uint32_t status;    /* NTSTATUS */
+    int error;          /* native error code, 0 = none */
+    frame_t fault;      /* of REASON_FRAME_ERROR */
+    uint64_t fault_len; /* then: bytes of the message, as far as they came or were announced */
     uint64_t unsent_bytes;
 } ending_t;
 
@@ -43,6 +47,9 @@ ending_t ending_from_status(uint32_t status, int error);
 
 /* The record for an end that our own side decided on. */
 ending_t ending_local(reason_t reason);
+
+/* The record for a client whose message of LEN bytes, or more, breaks the framing. */
+ending_t ending_frame(frame_t fault, uint64_t len);
 
 /* Why a socket was closed, where it might have been kept and recycled. */
 typedef enum {

@@ -104,6 +104,7 @@ static void release(engine_t *engine, slot_t *slot, batch_t *batch)
     session_t *session = &slot->session;
     atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);
     sendq_clear(&session->out, &batch->done);
+    cutter_drop(&session->cutter);
     if (session->recv_buf != NULL) {
         slab_give(&engine->slab, session->recv_buf);
         session->recv_buf = NULL;

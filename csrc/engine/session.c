@@ -33,6 +33,7 @@ void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending)
         return;
     }
     slot_set_state(slot, SLOT_DRAINING);
+    atomic_u32_store(&slot->session.mute, 1);
     slot->pending &= PENDING_OPEN;
     slot->session.ending.unsent_bytes = slot->session.out.bytes;
     engine_set_deadline(engine, slot, 0);
@@ -54,6 +55,7 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
 {
     record(slot, ending);
     slot_set_state(slot, SLOT_FLUSHING);
+    atomic_u32_store(&slot->session.mute, 1);
     engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);
     slot->pending &= PENDING_OPEN;
     slot->session.fin_wanted = true;
@@ -192,6 +194,18 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
     }
 }
 
+/* A client that closes its side amid a message has not said what it meant to. */
+static void end_amid_message(engine_t *engine, slot_t *slot)
+{
+    const cutter_t *cutter = &slot->session.cutter;
+    if (slot->state == SLOT_OPEN && (tellable(slot) & PENDING_EOF) != 0 &&
+        (slot->in_flight & FLIGHT_CALLBACK) == 0 && cutter_is_amid(cutter)) {
+        ending_t ending = ending_frame(FRAME_CUT_OFF, cutter->kept_len);
+        session_flush(engine, slot, &ending);
+        advance_sending(engine, slot);
+    }
+}
+
 void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     if (IO_THREAD_EXIT_CANCELS && batch == NULL) {
@@ -205,6 +219,7 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
         advance_receiving(engine, slot);
     }
+    end_amid_message(engine, slot);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
         slot->pending = PENDING_CLOSED;
     }
@@ -225,8 +240,62 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     mutex_unlock(&slot->lock);
 }
 
+/* The stream cannot be cut any further. The slot's lock is held. */
+static void end_stream(engine_t *engine, slot_t *slot, frame_t fault)
+{
+    if (slot->state != SLOT_OPEN) {
+        return;
+    }
+    if (fault == FRAME_NO_MEMORY) {
+        drain_for_status(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
+        return;
+    }
+    ending_t ending = ending_frame(fault, slot->session.cutter.told_len);
+    session_flush(engine, slot, &ending);
+}
+
+/* Only what has a whole message in it is worth an event. */
+static void cut_first(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    frame_t frame = cutter_next(&session->cutter, &engine->options.framing);
+    session->cut = frame == FRAME_MESSAGE;
+    if (session->cut) {
+        slot->pending |= PENDING_DATA;
+    } else if (frame != FRAME_MORE) {
+        end_stream(engine, slot, frame);
+    }
+}
+
+static bool cut_next(engine_t *engine, slot_t *slot)
+{
+    frame_t frame = cutter_next(&slot->session.cutter, &engine->options.framing);
+    if (frame != FRAME_MESSAGE && frame != FRAME_MORE) {
+        mutex_lock(&slot->lock);
+        end_stream(engine, slot, frame);
+        mutex_unlock(&slot->lock);
+    }
+    return frame == FRAME_MESSAGE;
+}
+
+bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len)
+{
+    session_t *session = &event->slot->session;
+    if (atomic_u32_load(&session->mute) != 0) {
+        return false;
+    }
+    if (!session->cut && !cut_next(engine, event->slot)) {
+        return false;
+    }
+    session->cut = false;
+    atomic_u64_add(&session->messages_received, 1);
+    *data = session->cutter.message;
+    *len = session->cutter.message_len;
+    return true;
+}
+
 /* What a session that ends no longer wants to hear is dropped here. */
-static void take_received(slot_t *slot, uint32_t bytes, batch_t *batch)
+static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
 {
     session_t *session = &slot->session;
     if (session->recv_probe) {
@@ -243,9 +312,8 @@ static void take_received(slot_t *slot, uint32_t bytes, batch_t *batch)
     session->bytes_received += bytes;
     batch->bytes_received += bytes;
     if (slot->state == SLOT_OPEN) {
-        session->messages_received++;
-        session->recv_len = bytes;
-        slot->pending |= PENDING_DATA;
+        cutter_feed(&session->cutter, session->recv_buf, bytes);
+        cut_first(engine, slot);
     }
 }
 
@@ -266,7 +334,7 @@ void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, b
         if ((int32_t)status < 0) {
             drain_for_status(engine, slot, (int)status, io_event_error(event));
         } else {
-            take_received(slot, io_event_bytes(event), batch);
+            take_received(engine, slot, io_event_bytes(event), batch);
         }
     }
     session_advance(engine, slot, batch);
@@ -313,7 +381,10 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     mutex_lock(&slot->lock);
     CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
     slot->in_flight &= ~FLIGHT_CALLBACK;
-    slot->session.recv_len = event->kind == EVENT_DATA ? 0 : slot->session.recv_len;
+    if (event->kind == EVENT_DATA && slot->state == SLOT_OPEN &&
+        (slot->session.cut || slot->session.cutter.input_len > 0)) {
+        slot->pending |= PENDING_DATA; /* it was paused in the middle */
+    }
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
         session_flush(engine, slot, &ending);

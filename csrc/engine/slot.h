@@ -14,6 +14,7 @@
 #include "../base/list.h"
 #include "../base/sync.h"
 #include "../io/io.h"
+#include "framing.h"
 #include "reason.h"
 #include "sendq.h"
 #include "token.h"
@@ -67,7 +68,9 @@ typedef struct {
     io_addr_t local;
     sendq_t out;
     char *recv_buf;    /* from the slab, or NULL */
-    uint32_t recv_len; /* bytes of a message that waits for its event, or is in it */
+    cutter_t cutter;   /* what was received and not told yet; in a callback, its worker's own */
+    bool cut;          /* the cutter has a message that was not told yet; the same */
+    atomic_u32_t mute; /* no more messages are told; written under the lock, read without it */
     uint32_t send_len; /* bytes given to the send that is in flight, or that failed */
     bool recv_probe;   /* the receive in flight is one of 0 bytes */
     bool recv_ready;   /* it found something to read */
@@ -81,7 +84,7 @@ typedef struct {
     ending_t ending;
     uint64_t bytes_received;
     uint64_t bytes_sent;
-    uint64_t messages_received;
+    atomic_u64_t messages_received; /* written in callbacks, read without the lock */
     uint64_t messages_sent;
 } session_t;
 

@@ -154,16 +154,20 @@ static void on_open(engine_object_t *self, event_t *event)
 
 static void on_data(engine_object_t *self, event_t *event, PyObject *session)
 {
-    if (self->on_data == NULL) {
-        return;
+    const char *bytes;
+    uint32_t len;
+    while (engine_next_message(self->engine, event, &bytes, &len)) {
+        if (self->on_data == NULL) {
+            continue;
+        }
+        PyObject *data = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+        if (data == NULL) {
+            failed(self, event, session, "on_data");
+            return;
+        }
+        Py_XDECREF(call(self, event, self->on_data, session, data, "on_data"));
+        Py_DECREF(data);
     }
-    PyObject *data = PyBytes_FromStringAndSize(event->data, (Py_ssize_t)event->len);
-    if (data == NULL) {
-        failed(self, event, session, "on_data");
-        return;
-    }
-    Py_XDECREF(call(self, event, self->on_data, session, data, "on_data"));
-    Py_DECREF(data);
 }
 
 static void on_eof(engine_object_t *self, event_t *event, PyObject *session)
@@ -191,9 +195,10 @@ static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
             return NULL;
         }
     }
-    return PyObject_CallFunction(self->make_disconnect, "iiNiK", (int)ending->reason,
+    return PyObject_CallFunction(self->make_disconnect, "iiNiKiK", (int)ending->reason,
                                  (int)ending->initiator, status, ending->error,
-                                 (unsigned long long)ending->unsent_bytes);
+                                 (unsigned long long)ending->unsent_bytes, (int)ending->fault,
+                                 (unsigned long long)ending->fault_len);
 }
 
 /* A status that correct code never sees is an error of ours, and is said to be one. */

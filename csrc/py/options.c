@@ -1,9 +1,131 @@
+/* options.c: the keyword arguments of Engine. iocpreuse/engine.py is their only caller, and
+ * iocpreuse/options.py has checked what came from the application. */
 #include "state.h"
 
-/* None becomes NULL: a callback that the application does not have. */
-static PyObject *callback(PyObject *object)
+typedef enum {
+    NUMBER_U32,
+    NUMBER_U64,
+    NUMBER_LIMIT,  /* a uint64_t; 0 means that there is none */
+    NUMBER_SECONDS /* kept as nanoseconds */
+} number_kind_t;
+
+static const struct {
+    const char *name;
+    number_kind_t kind;
+    size_t offset;
+} numbers[] = {
+    {"concurrency", NUMBER_U32, offsetof(engine_options_t, concurrency)},
+    {"accept_pool", NUMBER_U32, offsetof(engine_options_t, accept_pool)},
+    {"accept_pool_max", NUMBER_U32, offsetof(engine_options_t, accept_pool_max)},
+    {"cooling_max", NUMBER_U32, offsetof(engine_options_t, cooling_max)},
+    {"max_connections", NUMBER_LIMIT, offsetof(engine_options_t, max_connections)},
+    {"max_connections_per_ip", NUMBER_U32, offsetof(engine_options_t, max_connections_per_ip)},
+    {"first_byte_timeout", NUMBER_SECONDS, offsetof(engine_options_t, first_byte_timeout_ns)},
+    {"login_timeout", NUMBER_SECONDS, offsetof(engine_options_t, login_timeout_ns)},
+    {"idle_timeout", NUMBER_SECONDS, offsetof(engine_options_t, idle_timeout_ns)},
+    {"read_size", NUMBER_U32, offsetof(engine_options_t, read_size)},
+    {"write_high", NUMBER_U64, offsetof(engine_options_t, write_high)},
+    {"write_low", NUMBER_U64, offsetof(engine_options_t, write_low)},
+    {"write_limit", NUMBER_LIMIT, offsetof(engine_options_t, write_limit)},
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} flags[] = {
+    {"dual_stack", offsetof(engine_options_t, listen.dual_stack)},
+    {"nodelay", offsetof(engine_options_t, listen.accepted.nodelay)},
+    {"recycle", offsetof(engine_options_t, recycle)},
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} objects[] = {
+    {"sessions", offsetof(engine_object_t, sessions)},
+    {"connected_only", offsetof(engine_object_t, connected_only)},
+    {"on_connect", offsetof(engine_object_t, on_connect)},
+    {"on_data", offsetof(engine_object_t, on_data)},
+    {"on_drain", offsetof(engine_object_t, on_drain)},
+    {"on_eof", offsetof(engine_object_t, on_eof)},
+    {"on_login", offsetof(engine_object_t, on_login)},
+    {"on_disconnect", offsetof(engine_object_t, on_disconnect)},
+    {"on_error", offsetof(engine_object_t, on_error)},
+    {"on_farewell", offsetof(engine_object_t, on_farewell)},
+    {"on_pool", offsetof(engine_object_t, on_pool)},
+    {"make_disconnect", offsetof(engine_object_t, make_disconnect)},
+    {"login", offsetof(engine_object_t, login)},
+    {"logout", offsetof(engine_object_t, logout)},
+    {"begin", offsetof(engine_object_t, begin)},
+    {"lose", offsetof(engine_object_t, lose)},
+};
+
+#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
+
+/* The argument NAME, borrowed; NULL with a TypeError where it is missing. Each that is there is
+ * counted in TAKEN. */
+static PyObject *take(PyObject *kwargs, const char *name, Py_ssize_t *taken)
 {
-    return object == Py_None ? NULL : Py_NewRef(object);
+    PyObject *value = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, name);
+    if (value == NULL) {
+        PyErr_Format(PyExc_TypeError, "Engine: the argument %s is missing", name);
+    }
+    *taken += value != NULL;
+    return value;
+}
+
+static bool put_number(void *to, number_kind_t kind, PyObject *value)
+{
+    double seconds = kind == NUMBER_SECONDS ? PyFloat_AsDouble(value) : 0;
+    unsigned long long number = kind == NUMBER_SECONDS ? 0 : PyLong_AsUnsignedLongLong(value);
+    if (PyErr_Occurred()) {
+        return false;
+    }
+    switch (kind) {
+    case NUMBER_U32:
+        *(uint32_t *)to = (uint32_t)number;
+        break;
+    case NUMBER_U64:
+        *(uint64_t *)to = number;
+        break;
+    case NUMBER_LIMIT:
+        *(uint64_t *)to = number == 0 ? UINT64_MAX : number;
+        break;
+    case NUMBER_SECONDS:
+        *(uint64_t *)to = (uint64_t)(seconds * 1e9);
+        break;
+    }
+    return true;
+}
+
+static bool parse_tables(engine_object_t *self, PyObject *kwargs, engine_options_t *options,
+                         Py_ssize_t *taken)
+{
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        PyObject *value = take(kwargs, numbers[i].name, taken);
+        void *to = (char *)options + numbers[i].offset;
+        if (value == NULL || !put_number(to, numbers[i].kind, value)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(flags); i++) {
+        PyObject *value = take(kwargs, flags[i].name, taken);
+        int truth = value == NULL ? -1 : PyObject_IsTrue(value);
+        if (truth < 0) {
+            return false;
+        }
+        *(bool *)((char *)options + flags[i].offset) = truth;
+    }
+    for (size_t i = 0; i < COUNT_OF(objects); i++) {
+        PyObject *value = take(kwargs, objects[i].name, taken);
+        if (value == NULL) {
+            return false;
+        }
+        /* None becomes NULL: a callback that the application does not have. */
+        *(PyObject **)(void *)((char *)self + objects[i].offset) =
+            value == Py_None ? NULL : Py_NewRef(value);
+    }
+    return true;
 }
 
 static bool parse_keepalive(PyObject *object, io_sock_options_t *out)
@@ -15,6 +137,29 @@ static bool parse_keepalive(PyObject *object, io_sock_options_t *out)
     return PyArg_ParseTuple(object, "III;keepalive: (idle s, interval s, count), 0 = default",
                             &out->keepalive_idle_s, &out->keepalive_interval_s,
                             &out->keepalive_count) != 0;
+}
+
+static bool parse_framing(PyObject *object, framing_t *out)
+{
+    const char *delimiter;
+    Py_ssize_t delimiter_len;
+    int kind, little;
+    if (object == Py_None) {
+        return true;
+    }
+    if (!PyArg_ParseTuple(object, "iIIpy#I;framing: see Framing", &kind, &out->length, &out->prefix,
+                          &little, &delimiter, &delimiter_len, &out->max_length)) {
+        return false;
+    }
+    if (delimiter_len > (Py_ssize_t)FRAMING_DELIMITER_MAX) {
+        PyErr_SetString(PyExc_ValueError, "framing: the delimiter is too long");
+        return false;
+    }
+    out->kind = (framing_kind_t)kind;
+    out->little = little;
+    out->delimiter_len = (uint32_t)delimiter_len;
+    memcpy(out->delimiter, delimiter, (size_t)delimiter_len);
+    return true;
 }
 
 static bool parse_listener(PyObject *address, PyObject *handle, engine_options_t *options,
@@ -29,93 +174,42 @@ static bool parse_listener(PyObject *address, PyObject *handle, engine_options_t
     return !PyErr_Occurred();
 }
 
+/* What has a form of its own. */
+static bool parse_others(engine_object_t *self, PyObject *kwargs, engine_options_t *options,
+                         io_addr_t *addr, Py_ssize_t *taken)
+{
+    PyObject *address = take(kwargs, "address", taken);
+    PyObject *handle = address == NULL ? NULL : take(kwargs, "handle", taken);
+    PyObject *backlog = handle == NULL ? NULL : take(kwargs, "backlog", taken);
+    PyObject *keepalive = backlog == NULL ? NULL : take(kwargs, "keepalive", taken);
+    PyObject *framing = keepalive == NULL ? NULL : take(kwargs, "framing", taken);
+    PyObject *wants_unsent = framing == NULL ? NULL : take(kwargs, "wants_unsent", taken);
+    if (wants_unsent == NULL) {
+        return false;
+    }
+    self->wants_unsent = PyObject_IsTrue(wants_unsent) > 0;
+    options->listen.backlog = (int)PyLong_AsLong(backlog);
+    return !PyErr_Occurred() && parse_keepalive(keepalive, &options->listen.accepted) &&
+           parse_framing(framing, &options->framing) &&
+           parse_listener(address, handle, options, addr);
+}
+
 bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
                    engine_options_t *options, io_addr_t *addr)
 {
-    static char *names[] = {
-        "address",
-        "handle",
-        "backlog",
-        "dual_stack",
-        "concurrency",
-        "accept_pool",
-        "accept_pool_max",
-        "recycle",
-        "cooling_max",
-        "max_connections",
-        "nodelay",
-        "keepalive",
-        "read_size",
-        "write_high",
-        "write_low",
-        "write_limit",
-        "sessions",
-        "on_connect",
-        "on_data",
-        "on_drain",
-        "on_eof",
-        "on_disconnect",
-        "on_error",
-        "make_disconnect",
-        "connected_only",
-        "on_login",
-        "login",
-        "logout",
-        "begin",
-        "lose",
-        "on_pool",
-        "on_farewell",
-        "wants_unsent",
-        "max_connections_per_ip",
-        "first_byte_timeout",
-        "login_timeout",
-        "idle_timeout",
-        NULL,
-    };
-    double first_byte_timeout, login_timeout, idle_timeout;
-    PyObject *address, *handle, *keepalive, *sessions;
-    PyObject *connected_only, *on_login, *login, *logout, *begin, *lose, *on_pool, *on_farewell;
-    PyObject *on_connect, *on_data, *on_drain, *on_eof, *on_disconnect, *on_error, *make_disconnect;
-    int dual_stack, recycle, nodelay, wants_unsent;
-    unsigned long long max_connections, write_high, write_low, write_limit;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "$OOipIIIpIKpOIKKKO!OOOOOOOO!OOOOOOOpIddd", names, &address, &handle,
-            &options->listen.backlog, &dual_stack, &options->concurrency, &options->accept_pool,
-            &options->accept_pool_max, &recycle, &options->cooling_max, &max_connections, &nodelay,
-            &keepalive, &options->read_size, &write_high, &write_low, &write_limit, &PyDict_Type,
-            &sessions, &on_connect, &on_data, &on_drain, &on_eof, &on_disconnect, &on_error,
-            &make_disconnect, &PyDict_Type, &connected_only, &on_login, &login, &logout, &begin,
-            &lose, &on_pool, &on_farewell, &wants_unsent, &options->max_connections_per_ip,
-            &first_byte_timeout, &login_timeout, &idle_timeout)) {
+    Py_ssize_t taken = 0;
+    if (!parse_others(self, kwargs, options, addr, &taken) ||
+        !parse_tables(self, kwargs, options, &taken)) {
         return false;
     }
-    options->listen.dual_stack = dual_stack;
-    options->listen.accepted.nodelay = nodelay;
-    options->recycle = recycle;
-    options->max_connections = max_connections == 0 ? UINT64_MAX : max_connections;
-    options->first_byte_timeout_ns = (uint64_t)(first_byte_timeout * 1e9);
-    options->login_timeout_ns = (uint64_t)(login_timeout * 1e9);
-    options->idle_timeout_ns = (uint64_t)(idle_timeout * 1e9);
-    options->write_high = write_high;
-    options->write_low = write_low;
-    options->write_limit = write_limit == 0 ? UINT64_MAX : write_limit;
-    self->sessions = Py_NewRef(sessions);
-    self->on_connect = callback(on_connect);
-    self->on_data = callback(on_data);
-    self->on_drain = callback(on_drain);
-    self->on_eof = callback(on_eof);
-    self->on_disconnect = callback(on_disconnect);
-    self->on_error = Py_NewRef(on_error);
-    self->make_disconnect = Py_NewRef(make_disconnect);
-    self->connected_only = Py_NewRef(connected_only);
-    self->on_login = callback(on_login);
-    self->login = Py_NewRef(login);
-    self->logout = Py_NewRef(logout);
-    self->begin = Py_NewRef(begin);
-    self->lose = Py_NewRef(lose);
-    self->on_pool = Py_NewRef(on_pool);
-    self->on_farewell = Py_NewRef(on_farewell);
-    self->wants_unsent = wants_unsent;
-    return parse_keepalive(keepalive, &options->listen.accepted) &&
-           parse_listener(address, handle, options, addr);
+    if (PyTuple_GET_SIZE(args) != 0 || taken != PyDict_Size(kwargs)) {
+        PyErr_SetString(PyExc_TypeError, "Engine: arguments that it does not know");
+        return false;
+    }
+    if (self->sessions == NULL || self->connected_only == NULL || !PyDict_Check(self->sessions) ||
+        !PyDict_Check(self->connected_only)) {
+        PyErr_SetString(PyExc_TypeError, "Engine: sessions and connected_only must be dicts");
+        return false;
+    }
+    return true;
 }

@@ -49,8 +49,12 @@ static void on_open(application_t *app, event_t *event, batch_t *batch)
 
 static void on_data(application_t *app, event_t *event, batch_t *batch)
 {
-    for (uint32_t i = 0; i < event->len; i++) {
-        (void)say(app, event->token, (unsigned char)event->data[i], batch);
+    const char *data;
+    uint32_t len;
+    while (engine_next_message(app->engine, event, &data, &len)) {
+        for (uint32_t i = 0; i < len; i++) {
+            (void)say(app, event->token, (unsigned char)data[i], batch);
+        }
     }
     remember_for_later(app, event->token);
 }

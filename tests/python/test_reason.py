@@ -11,16 +11,20 @@ from iocpreuse import CloseReason, Disconnect
 from iocpreuse.reason import make_disconnect
 
 
+def make(reason, initiator=0, ntstatus=None, error=0, unsent_bytes=0):
+    return make_disconnect(None, reason, initiator, ntstatus, error, unsent_bytes, 0, 0)
+
+
 def test_every_reason_has_its_index():
     """In the order of csrc/engine/reason.h."""
     for index, reason in enumerate(CloseReason):
-        assert make_disconnect(index, 0, None, 0, 0).reason is reason
+        assert make(index).reason is reason
     with pytest.raises(IndexError):
-        make_disconnect(len(CloseReason), 0, None, 0, 0)
+        make(len(CloseReason))
 
 
 def test_disconnect():
-    why = make_disconnect(1, 2, 0xC000020D, errno.ECONNRESET, 7)
+    why = make(1, 2, 0xC000020D, errno.ECONNRESET, 7)
     assert why.reason is CloseReason.PEER_RESET
     assert why.initiator == "stack"
     assert why.ntstatus == 0xC000020D
@@ -33,9 +37,7 @@ def test_disconnect():
 
 
 def test_no_error():
-    assert make_disconnect(0, 0, None, 0, 0) == Disconnect(
-        CloseReason.PEER_EOF, "peer", None, None, 0
-    )
+    assert make(0) == Disconnect(CloseReason.PEER_EOF, "peer", None, None, 0)
 
 
 @pytest.mark.skipif(not WINDOWS, reason="Winsock codes")
@@ -50,7 +52,7 @@ def test_no_error():
     ],
 )
 def test_winsock_codes(code, kind):
-    error = make_disconnect(2, 2, 0xC0000001, code, 0).error
+    error = make(2, 2, 0xC0000001, code).error
     assert isinstance(error, kind)
     assert error.winerror == code
     assert error.strerror
@@ -68,6 +70,6 @@ def test_winsock_codes(code, kind):
     ],
 )
 def test_errno_codes(code, kind):
-    error = make_disconnect(2, 2, None, code, 0).error
+    error = make(2, 2, None, code).error
     assert isinstance(error, kind)
     assert (error.errno, error.strerror) == (code, os.strerror(code))

@@ -218,13 +218,49 @@ static rec_t *app__find(world_t *world, const event_t *event)
     return rec;
 }
 
-static void app__check_data(world_t *world, const rec_t *rec, const event_t *event)
+static void app__check_data(world_t *world, const rec_t *rec)
 {
-    if (stream_match(stream_of_client(rec->number), rec->heard, event->data, event->len) !=
-        event->len) {
+    if (stream_match(stream_of_client(rec->number), rec->heard + rec->message_skip, rec->message,
+                     rec->message_len) != rec->message_len) {
         world_fail(world, "client %u's data is not what it wrote, at position %u",
                    (unsigned)rec->number, (unsigned)rec->heard);
     }
+}
+
+static message_t app__expect(world_t *world, const rec_t *rec)
+{
+    return messages_next(&world->config.engine.framing, stream_of_client(rec->number), rec->heard,
+                         sim_client_written(world->io, rec->conn));
+}
+
+/* Takes the next message of an event: it is the next of the stream, and the session may have it. */
+static bool app__hear(world_t *world, rec_t *rec, const event_t *event)
+{
+    const slot_t *slot = event->slot;
+    if (!engine_next_message(world->engine, event, &rec->message, &rec->message_len)) {
+        if (slot->state == SLOT_OPEN && !slot->session.read_paused &&
+            slot->session.cutter.input_len > 0) {
+            world_fail(world, "client %u's stream is not cut to its end", (unsigned)rec->number);
+        }
+        return false;
+    }
+    if (slot->state != SLOT_OPEN || slot->session.read_paused) {
+        world_fail(world, "client %u's message comes when it must not", (unsigned)rec->number);
+    }
+    if (rec->eof_heard) {
+        world_fail(world, "data after the end of file");
+    }
+    message_t expected = app__expect(world, rec);
+    if (world->config.engine.framing.kind == FRAMING_NONE) {
+        expected = (message_t){FRAME_MESSAGE, 0, rec->message_len, rec->message_len};
+    }
+    if (expected.end != FRAME_MESSAGE || expected.len != rec->message_len) {
+        world_fail(world, "client %u's message is cut wrong", (unsigned)rec->number);
+    }
+    rec->message_skip = expected.skip;
+    rec->message_size = expected.size;
+    app__check_data(world, rec);
+    return true;
 }
 
 static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t *ending)
@@ -240,6 +276,9 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
         return ending->has_status;
     case REASON_SHUTDOWN:
         return world->stop_asked;
+    case REASON_FRAME_ERROR:
+        return app__expect(world, rec).end == ending->fault &&
+               (ending->fault != FRAME_CUT_OFF || sim_conn_has_fin(world->io, rec->conn));
     default:
         return false; /* nobody asked for it */
     }
@@ -297,24 +336,22 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
     sim_trace(world->io, "closed", rec->number, ending->reason);
 }
 
-void app_begin(world_t *world, event_t *event, batch_t *batch)
+bool app_begin(world_t *world, event_t *event, batch_t *batch)
 {
     rec_t *rec = event->kind == EVENT_OPEN ? app__open(world, event) : app__find(world, event);
+    if (event->kind == EVENT_DATA && !app__hear(world, rec, event)) {
+        return false;
+    }
     world->totals->events++;
     app__enter(world, rec, event);
     switch (event->kind) {
     case EVENT_OPEN:
+    case EVENT_DATA:
         break;
     case EVENT_LOGIN:
         if (rec->logins++ >= rec->logins_asked) {
             world_fail(world, "a login that nobody asked for");
         }
-        break;
-    case EVENT_DATA:
-        if (rec->eof_heard) {
-            world_fail(world, "data after the end of file");
-        }
-        app__check_data(world, rec, event);
         break;
     case EVENT_EOF:
         if (rec->eof_heard || rec->heard != sim_client_written(world->io, rec->conn)) {
@@ -334,6 +371,7 @@ void app_begin(world_t *world, event_t *event, batch_t *batch)
         break;
     }
     app__maybe_act(world, rec, batch);
+    return true;
 }
 
 void app_end(world_t *world, event_t *event, batch_t *batch)
@@ -352,9 +390,9 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
     rec_t *rec = &world->recs[place - 1];
     rec->in_call = false;
     if (event->kind == EVENT_DATA) {
-        app__check_data(world, rec, event);
-        rec->heard += event->len;
-        world->totals->bytes_from_clients += event->len;
+        app__check_data(world, rec);
+        rec->heard += rec->message_size;
+        world->totals->bytes_from_clients += rec->message_size;
     }
     app__maybe_act(world, rec, batch);
 }

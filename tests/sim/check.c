@@ -80,6 +80,9 @@ static void check__serving(world_t *world, const slot_t *slot)
     CHECK_THAT(world, sim_is_open(world->io, slot->sock), "slot %u has no socket", slot->index);
     CHECK_THAT(world, waits || sends || session->out.head == NULL, "slot %u: a send is forgotten",
                slot->index);
+    bool told = !session->cut && session->cutter.input_len == 0;
+    CHECK_THAT(world, waits || told || slot->state != SLOT_OPEN || slot->pending & PENDING_DATA,
+               "slot %u: a message is forgotten", slot->index);
     bool paused = session->read_paused && slot->state == SLOT_OPEN;
     CHECK_THAT(world, waits || receives || session->peer_eof || paused,
                "slot %u: a receive is forgotten", slot->index);

@@ -41,6 +41,35 @@ static void config__engine(engine_options_t *engine, rng_t *rng)
     engine->recycle = rng_below(rng, 12) != 0;
 }
 
+/* A third of the worlds have messages. Their clients' bytes are noise, so that faults are common.
+ */
+static void config__framing(framing_t *framing, rng_t *rng)
+{
+    static const uint32_t prefixes[] = {1, 1, 1, 2, 4, 8};
+    framing->max_length = 1 + rng_below(rng, 300);
+    framing->little = rng_below(rng, 2) == 0;
+    switch (rng_below(rng, 9)) {
+    case 0:
+        framing->kind = FRAMING_LINES;
+        framing->delimiter_len = 1 + rng_below(rng, 8) / 7;
+        framing->delimiter[0] = 'a';
+        framing->delimiter[1] = 'b';
+        framing->max_length *= 4;
+        break;
+    case 1:
+        framing->kind = FRAMING_LENGTH_PREFIX;
+        framing->prefix = prefixes[rng_below(rng, sizeof prefixes / sizeof prefixes[0])];
+        break;
+    case 2:
+        framing->kind = FRAMING_FIXED;
+        framing->length = 1 + rng_below(rng, 40);
+        framing->max_length = framing->length;
+        break;
+    default:
+        break;
+    }
+}
+
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
 {
     memset(config, 0, sizeof *config);
@@ -67,6 +96,8 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     }
     config->drain_ns = rng_below(rng, 3) == 0 ? 0 : NS_PER_MS << rng_below(rng, 18);
     config->stops_again = rng_below(rng, 4) == 0;
+    rng_t apart = {.state = rng_mix(plan->seed ^ 0xF4A3u)};
+    config__framing(&config->engine.framing, &apart);
     if (plan->calm) {
         config->sim = (sim_config_t){.seed = config->sim.seed, .reuse = true};
         config->odds_alloc = 0;

@@ -12,6 +12,7 @@ static world_t *hooks__world;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
 void __real_free(void *memory);
 _Noreturn void __real_abort(void);
 void __real_slot_set_state(slot_t *slot, slot_state_t to);
@@ -20,6 +21,7 @@ void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batc
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
 void __wrap_free(void *memory);
 _Noreturn void __wrap_abort(void);
 void __wrap_slot_set_state(slot_t *slot, slot_state_t to);
@@ -72,6 +74,15 @@ void *__wrap_calloc(size_t count, size_t size)
         hooks__world->allocs_live += memory != NULL;
     }
     return memory;
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    void *grown = hooks__starves() ? NULL : __real_realloc(memory, size);
+    if (hooks__world != NULL) {
+        hooks__world->allocs_live += memory == NULL && grown != NULL;
+    }
+    return grown;
 }
 
 void __wrap_free(void *memory)

@@ -149,6 +149,41 @@ MUTANTS = (
         "    if (0) {\n        io_wake(engine->io, 1);",
     ),
     one("kick-again", "engine.c", "        slot->kicked = false;\n", ""),
+    # Messages.
+    one(
+        "mute-in-pause", "control.c", "        atomic_u32_store(&slot->session.mute, paused);\n", ""
+    ),
+    one(
+        "mute-at-the-end",
+        "session.c",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n    atomic_u32_store(&slot->session.mute, 1);\n",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n",
+    ),
+    one(
+        "mute-at-the-abort",
+        "session.c",
+        "    slot_set_state(slot, SLOT_DRAINING);\n    atomic_u32_store(&slot->session.mute, 1);\n",
+        "    slot_set_state(slot, SLOT_DRAINING);\n",
+    ),
+    one(
+        "the-rest-is-told",
+        "session.c",
+        "        slot->pending |= PENDING_DATA; /* it was paused in the middle */\n",
+        "",
+    ),
+    one("end-amid-message", "session.c", "cutter_is_amid(cutter)) {", "false) {"),
+    one("faults-end", "session.c", "        end_stream(engine, slot, frame);\n    }", "    }"),
+    one(
+        "faults-end-later",
+        "session.c",
+        "        end_stream(engine, slot, frame);\n        m",
+        "        m",
+    ),
+    one(
+        "too-long-a-line", "framing.c", "    return len > framing->max_length;", "    return false;"
+    ),
+    one("kept-is-freed", "recycle.c", "    cutter_drop(&session->cutter);\n", ""),
+    one("told-once", "session.c", "    session->cut = false;\n    atomic", "    atomic"),
     # Time.
     one(
         "flush-deadline",

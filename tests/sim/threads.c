@@ -92,13 +92,18 @@ static void threads__block(world_t *world, worker_t *worker)
 
 static void threads__call(world_t *world, worker_t *worker)
 {
-    worker->event = batch_take(worker->batch);
+    if (!worker->goes_on) {
+        worker->event = batch_take(worker->batch);
+    }
+    worker->goes_on = false;
     if (worker->event == NULL) {
         sending_release(world, &worker->batch->done);
         worker->phase = WORKER_SETTLES;
         return;
     }
-    app_begin(world, worker->event, worker->batch);
+    if (!app_begin(world, worker->event, worker->batch)) {
+        return;
+    }
     worker->phase = WORKER_IN_CALL;
     worker->until_ns = 0;
     /* Not while the server stops: a stop may take as long as its callbacks do. */
@@ -141,6 +146,7 @@ bool threads_work(world_t *world, uint32_t index)
     case WORKER_IN_CALL:
         app_end(world, worker->event, worker->batch);
         worker->phase = WORKER_CALLS;
+        worker->goes_on = worker->event->kind == EVENT_DATA;
         break;
     case WORKER_SETTLES:
         threads__settle(world, worker);

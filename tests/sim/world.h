@@ -62,14 +62,18 @@ typedef struct {
 /* One client, as the application knows it. */
 typedef struct {
     token_t token;
-    uint64_t number;   /* of its connection */
-    uint32_t conn;     /* in the model, while it is open */
-    uint64_t accepted; /* bytes that engine_send took */
-    uint64_t heard;    /* bytes of the client that came in events */
-    bool in_call;      /* a callback of it runs */
-    bool sending;      /* a thread is in engine_send for it */
-    bool closed;       /* EVENT_CLOSED has come */
-    bool is_reset;     /* the application aborted it with RST */
+    uint64_t number;     /* of its connection */
+    uint32_t conn;       /* in the model, while it is open */
+    uint64_t accepted;   /* bytes that engine_send took */
+    uint64_t heard;      /* bytes of the client that came in messages, framing included */
+    const char *message; /* in its callback: the message, with what it takes of the stream */
+    uint32_t message_len;
+    uint32_t message_skip;
+    uint32_t message_size;
+    bool in_call;  /* a callback of it runs */
+    bool sending;  /* a thread is in engine_send for it */
+    bool closed;   /* EVENT_CLOSED has come */
+    bool is_reset; /* the application aborted it with RST */
     bool eof_heard;
     bool eof_written;
     uint32_t logins_asked;
@@ -79,6 +83,14 @@ typedef struct {
     bool ends;       /* the application has begun its end, and was the first to do so */
     reason_t reason; /* then: why */
 } rec_t;
+
+/* The next message of a stream, as the model sees it. */
+typedef struct {
+    frame_t end;   /* FRAME_MESSAGE, or what is wrong: with CUT_OFF the rest is still to come */
+    uint32_t skip; /* bytes before it */
+    uint32_t len;
+    uint32_t size; /* all that it takes of the stream */
+} message_t;
 
 /* Bytes that the engine sends from where they are. */
 typedef struct {
@@ -101,6 +113,7 @@ typedef struct {
     uint64_t stuck_ns; /* since when its callback holds others up */
     batch_t *batch;
     event_t *event; /* whose callback runs */
+    bool goes_on;   /* EVENT may have another message */
 } worker_t;
 
 typedef enum {
@@ -219,11 +232,16 @@ bool threads_are_urgent(const world_t *world);
 uint64_t threads_next_ns(const world_t *world);
 
 /* app.c: the application. */
-void app_begin(world_t *world, event_t *event, batch_t *batch);
+/* False where there is nothing to call back for. */
+bool app_begin(world_t *world, event_t *event, batch_t *batch);
 void app_end(world_t *world, event_t *event, batch_t *batch);
 /* SLOT's socket is about to be disconnected for reuse. */
 void app_check_recycled(world_t *world, const slot_t *slot);
 bool app_intrude(world_t *world); /* from a thread of its own */
+
+/* messages.c: what a client's stream from POSITION on begins with. */
+message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t position,
+                        uint64_t written);
 
 /* sending.c: its sends. */
 void sending_try(world_t *world, rec_t *rec, batch_t *batch);

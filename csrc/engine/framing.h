@@ -1,0 +1,69 @@
+/* framing.h: messages cut out of a stream of bytes, whatever segments it comes in.
+ *
+ * A cutter is one session's place in its stream. Bytes are fed to it where they were received,
+ * and whole messages are handed out from there, without a copy. Only the beginning of a message
+ * whose rest has not come is kept, in memory that grows with what has really come, never with
+ * what a prefix promises, and is given back with the message's end. */
+#ifndef IOCPREUSE_ENGINE_FRAMING_H
+#define IOCPREUSE_ENGINE_FRAMING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAMING_DELIMITER_MAX 16u
+
+typedef enum {
+    FRAMING_NONE,          /* a message is what one receive brought */
+    FRAMING_LINES,         /* ends with DELIMITER, which is not part of it */
+    FRAMING_LENGTH_PREFIX, /* follows PREFIX bytes that tell its length */
+    FRAMING_FIXED          /* has LENGTH bytes */
+} framing_kind_t;
+
+/* How a stream is cut; the same for all sessions, and constant. */
+typedef struct {
+    framing_kind_t kind;
+    uint32_t length;
+    uint32_t prefix; /* 1, 2, 4 or 8 */
+    bool little;     /* the prefix has its least significant byte first */
+    char delimiter[FRAMING_DELIMITER_MAX];
+    uint32_t delimiter_len;
+    uint32_t max_length; /* of a message, without delimiter or prefix */
+} framing_t;
+
+typedef enum {
+    FRAME_MESSAGE,   /* there is one */
+    FRAME_MORE,      /* the rest of the next one has not come */
+    FRAME_TOO_LONG,  /* the next one is, or would be, longer than max_length */
+    FRAME_NO_MEMORY, /* to keep what has come of the next one */
+    FRAME_CUT_OFF    /* the stream ended amid a message; for records, cutter_next never says so */
+} frame_t;
+
+typedef struct {
+    const char *input; /* received, and not cut yet; whoever feeds it owns it */
+    uint32_t input_len;
+    char *kept; /* the beginning of a message, or NULL */
+    uint32_t kept_len;
+    uint32_t kept_room;
+    bool handed;         /* KEPT is a whole message that was handed out */
+    const char *message; /* the one that was cut last, until the next call */
+    uint32_t message_len;
+    uint64_t told_len; /* what a message that is too long told or showed of its length */
+} cutter_t;
+
+/* All of what was fed before has been cut. DATA stays until all of it is. */
+void cutter_feed(cutter_t *cutter, const char *data, uint32_t len);
+
+/* Cuts the next message: FRAME_MESSAGE, and it stands in the cutter. */
+frame_t cutter_next(cutter_t *cutter, const framing_t *framing);
+
+/* Forgets the stream, and frees what is kept. */
+void cutter_drop(cutter_t *cutter);
+
+/* Whether a message has begun and is not whole. All that was fed has been cut. */
+static inline bool cutter_is_amid(const cutter_t *cutter)
+{
+    return cutter->kept_len > 0 && !cutter->handed;
+}
+
+#endif

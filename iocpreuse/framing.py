@@ -1,0 +1,149 @@
+"""Where a message ends in a stream of bytes: Framing."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+DELIMITER_MAX: Final = 16
+LENGTH_MAX: Final = 2**31 - 1
+_PREFIX_SIZES: Final = (1, 2, 4, 8)
+
+# As in csrc/engine/framing.h: framing_kind_t, and of frame_t what can end a session.
+_LINES: Final = 1
+_LENGTH_PREFIX: Final = 2
+_FIXED: Final = 3
+_CUT_OFF: Final = 4
+
+
+def _a_length(name: str, value: object) -> int:
+    right = f"an integer from 1 to {LENGTH_MAX}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be {right}, not {value!r} ({type(value).__name__})")
+    if not 1 <= value <= LENGTH_MAX:
+        raise ValueError(f"{name} must be {right}, not {value!r}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How the engine cuts what it receives into messages: the option `framing` of `Server`.
+
+    on_data then gets one message at a time, without its delimiter or prefix, from whatever
+    segments it came in. A message that is too long, and a client that closes its side in the
+    middle of one, end the session with FRAME_ERROR: what came before has been delivered, and
+    the answers to it still go out. `Session.send` frames nothing by itself, `pack` does.
+
+    Made by `lines`, `length_prefix` and `fixed`; constant, and good for any number of servers.
+    """
+
+    _kind: int
+    _length: int
+    _prefix: int
+    _little: bool
+    _delimiter: bytes
+    _max_length: int
+
+    @staticmethod
+    def lines(delimiter: bytes = b"\n", max_length: int = 65536) -> "Framing":
+        r"""Messages that end with DELIMITER, 1 to 16 bytes; `b"\r\n"` is one, too.
+
+        MAX_LENGTH counts bytes without it. An empty line is an empty message. With `b"\n"`, a
+        client that sends `\r\n` leaves the `\r` at the end of its messages.
+        """
+        right = f"bytes, 1 to {DELIMITER_MAX} of them"
+        if not isinstance(delimiter, bytes):
+            kind = type(delimiter).__name__
+            raise TypeError(f"delimiter must be {right}, not {delimiter!r} ({kind})")
+        if not 1 <= len(delimiter) <= DELIMITER_MAX:
+            raise ValueError(f"delimiter must be {right}, not {delimiter!r}")
+        return Framing(_LINES, 0, 0, False, delimiter, _a_length("max_length", max_length))
+
+    @staticmethod
+    def length_prefix(
+        size: Literal[1, 2, 4, 8] = 4,
+        byteorder: Literal["big", "little"] = "big",
+        max_length: int = 1 << 20,
+    ) -> "Framing":
+        """Messages that follow their length, an unsigned integer of SIZE bytes.
+
+        The length counts the message alone; 0 is an empty one. One above MAX_LENGTH is refused
+        when the prefix has come. Memory is taken for what has come, not for what is announced.
+        """
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"size must be 1, 2, 4 or 8, not {size!r} ({type(size).__name__})")
+        if size not in _PREFIX_SIZES:
+            raise ValueError(f"size must be 1, 2, 4 or 8, not {size!r}")
+        if byteorder not in ("big", "little"):
+            raise ValueError(f"byteorder must be 'big' or 'little', not {byteorder!r}")
+        length = _a_length("max_length", max_length)
+        return Framing(_LENGTH_PREFIX, 0, size, byteorder == "little", b"", length)
+
+    @staticmethod
+    def fixed(length: int) -> "Framing":
+        """Messages of LENGTH bytes each."""
+        length = _a_length("length", length)
+        return Framing(_FIXED, length, 0, False, b"", length)
+
+    def pack(self, message: "Buffer") -> bytes:
+        """MESSAGE as it goes over the wire, for `Session.send`: with its delimiter or prefix.
+
+        Raises ValueError for one that the other side could not cut out again: too long, of the
+        wrong length, or with the delimiter in it; TypeError for what is not bytes-like.
+        """
+        data = message if isinstance(message, bytes) else memoryview(message).tobytes()
+        if self._kind == _LENGTH_PREFIX:
+            return self._pack_prefixed(data)
+        if self._kind == _LINES:
+            return self._pack_line(data)
+        if len(data) != self._length:
+            raise ValueError(f"the message must have {self._length} bytes, not {len(data)}")
+        return data
+
+    def _pack_prefixed(self, data: bytes) -> bytes:
+        size = len(data)
+        if size > self._max_length or size >> (8 * self._prefix):
+            most = min(self._max_length, (1 << 8 * self._prefix) - 1)
+            raise ValueError(f"the message must have at most {most} bytes, not {size}")
+        return size.to_bytes(self._prefix, "little" if self._little else "big") + data
+
+    def _pack_line(self, data: bytes) -> bytes:
+        if len(data) > self._max_length:
+            raise ValueError(
+                f"the message must have at most {self._max_length} bytes, not {len(data)}"
+            )
+        line = data + self._delimiter
+        # The end of the message and the delimiter may make a delimiter that begins earlier.
+        at = line.find(self._delimiter)
+        if at != len(data):
+            raise ValueError(f"the message has the delimiter {self._delimiter!r} in it, at {at}")
+        return line
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        if self._kind == _FIXED:
+            return f"Framing.fixed({self._length})"
+        if self._kind == _LINES:
+            return f"Framing.lines({self._delimiter!r}, {self._max_length})"
+        order = "little" if self._little else "big"
+        return f"Framing.length_prefix({self._prefix}, {order!r}, {self._max_length})"
+
+    def _for_engine(self) -> tuple[int, int, int, bool, bytes, int]:
+        return (
+            self._kind,
+            self._length,
+            self._prefix,
+            self._little,
+            self._delimiter,
+            self._max_length,
+        )
+
+    def _describe_fault(self, fault: int, length: int) -> str:
+        """What the client did wrong; FAULT is a frame_t of the engine."""
+        if fault == _CUT_OFF:
+            unit = "with its prefix, " if self._kind == _LENGTH_PREFIX else ""
+            return f"the client closed its side in the middle of a message ({unit}{length} bytes)"
+        if self._kind == _LINES:
+            return f"{length} bytes without a delimiter, at most {self._max_length} are allowed"
+        return f"a message of {length} bytes, at most {self._max_length} are allowed"
