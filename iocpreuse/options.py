@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
+    # An IPv4 address that is mapped into IPv6 is that IPv4 address.
     max_connections_per_ip: int | None  # the same for the clients of one address; None = no limit
     nodelay: bool  # True
     keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
@@ -39,9 +40,14 @@ class Options(TypedDict, total=False):
     write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
     write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
+    # These end a session in order: what is queued goes out, unless the client takes nothing of it
+    # for 2 s; then the connection is closed without waiting for the client's side. They never come
+    # early, and late by 50 ms or 10 % at most. First byte and idle end nobody while a callback of
+    # the session runs or reading is paused (and nothing is being sent): what the client says
+    # meanwhile is not read. From resume_reading() they count anew.
     first_byte_timeout: float | None  # s from the connect to the first byte; None = no limit
     login_timeout: float | None  # s from the connect to Session.login(); None = no limit
-    idle_timeout: float | None  # s in which nothing comes or goes; None = no limit
+    idle_timeout: float | None  # s in which no byte comes and the stack takes none; None = no limit
     framing: Framing | None  # cuts what comes into messages, one for each on_data; None = no
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
 

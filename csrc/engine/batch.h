@@ -35,6 +35,7 @@ typedef struct {
 typedef struct batch {
     event_t *events; /* points at one half of ROOM */
     uint32_t count;
+    uint64_t now_ns; /* the clock as the worker last read it: when it took its completions */
 
     /* The events whose callbacks run now. LOCK, a leaf, guards these: when a callback blocks,
      * another worker does what is left of them, before and behind it. */

@@ -2,6 +2,7 @@
 #include "engine.h"
 #include "session.h"
 #include "state.h"
+#include "timeout.h"
 
 /* A queue this long is worth a system call at once; less waits for the batch to gather. */
 #define SEND_AT_ONCE_BYTES 32768u
@@ -136,7 +137,11 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
     if (slot == NULL) {
         return result;
     }
+    bool resumed = slot->session.read_paused && !paused;
     slot->session.read_paused = paused;
+    if (resumed) {
+        timeout_restart(engine, slot);
+    }
     if (slot->state == SLOT_OPEN) {
         atomic_u32_store(&slot->session.mute, paused);
     }
@@ -153,6 +158,7 @@ call_t engine_login(engine_t *engine, token_t token)
         return result;
     }
     if (slot->state == SLOT_OPEN) {
+        slot->session.logged_in = true;
         slot->pending |= PENDING_LOGIN;
         session_advance(engine, slot, NULL);
     } else {

@@ -75,7 +75,7 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
 
 void crew_help(engine_t *engine, batch_t *batch)
 {
-    uint64_t since_ns = stuck_since(io_now_ns(engine->io));
+    uint64_t since_ns = stuck_since(batch->now_ns);
     batch_t *other = atomic_ptr_load(&engine->crew);
     for (; other != NULL; other = other->crew_next) {
         if (other == batch || !batch_is_stuck(other, since_ns)) {

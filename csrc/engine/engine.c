@@ -7,6 +7,7 @@
 #include "recycle.h"
 #include "session.h"
 #include "state.h"
+#include "timeout.h"
 
 /* The start-up probe's time; on a system where recycling works it takes a few milliseconds. */
 #define PROBE_TIMEOUT_MS 200
@@ -32,6 +33,8 @@ int engine_open(engine_t **out, const engine_options_t *options)
     mutex_init(&engine->lock);
     list_init(&engine->idle);
     slab_init(&engine->slab, options->read_size);
+    wheel_init(&engine->wheel);
+    peers_init(&engine->peers, (uintptr_t)engine);
     io_options_t io_options = {.concurrency = options->concurrency};
     int status = table_init(&engine->table) < 0 ? ENGINE_NO_MEMORY : 0;
     if (status >= 0) {
@@ -72,6 +75,8 @@ void engine_close(engine_t *engine)
     table_destroy(&engine->table);
     crew_destroy(engine);
     slab_destroy(&engine->slab);
+    peers_destroy(&engine->peers);
+    wheel_destroy(&engine->wheel);
     if (engine->io != NULL) {
         io_close(engine->io);
     }
@@ -116,17 +121,24 @@ void engine_kick(engine_t *engine, slot_t *slot)
     }
 }
 
+void engine_look_at(engine_t *engine, slot_t *slot, uint64_t at_ns)
+{
+    /* Mostly it comes up early enough as it is, and is then asked again. If it comes up at this
+     * very moment, the manager waits for the slot's lock. */
+    uint64_t due_ns = atomic_u64_load(&slot->timer.due_ns);
+    if (due_ns != 0 && due_ns <= at_ns) {
+        return;
+    }
+    if (wheel_arm(&engine->wheel, &slot->timer, at_ns, io_now_ns(engine->io))) {
+        io_wake_manager(engine->io);
+    }
+}
+
 void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns)
 {
-    bool had = atomic_u64_load(&slot->deadline_ns) != 0;
-    atomic_u64_store(&slot->deadline_ns, deadline_ns);
-    if (!had && deadline_ns != 0) {
-        /* The first one ends the manager's long sleep. */
-        if (atomic_u64_add(&engine->timed, 1) == 1) {
-            io_wake_manager(engine->io);
-        }
-    } else if (had && deadline_ns == 0) {
-        atomic_u64_add(&engine->timed, (uint64_t)-1);
+    slot->deadline_ns = deadline_ns;
+    if (deadline_ns != 0) {
+        engine_look_at(engine, slot, deadline_ns);
     }
 }
 
@@ -161,6 +173,7 @@ static void feed_kicked(engine_t *engine, batch_t *batch)
         mutex_lock(&slot->lock);
         slot_t *next = slot->kick_next;
         slot->kicked = false;
+        timeout_judge(engine, slot, batch->now_ns);
         session_advance(engine, slot, batch);
         mutex_unlock(&slot->lock);
         slot = next;
@@ -188,6 +201,7 @@ bool engine_poll(engine_t *engine, batch_t *batch)
         return false;
     }
     uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, IO_INFINITE);
+    batch->now_ns = io_now_ns(engine->io);
     for (uint32_t i = 0; i < count; i++) {
         feed(engine, &batch->completed[i], batch);
     }

@@ -5,11 +5,12 @@
 #include "recycle.h"
 #include "session.h"
 #include "state.h"
+#include "timeout.h"
 
 /* The manager looks at the pool this often even if nothing calls it. */
 #define BACKSTOP_MS 1000
 
-/* And this often while a slot has a deadline, the pool pauses, or the server stops. */
+/* And this often while callbacks run, the pool pauses, or the server stops. */
 #define TICK_MS 20
 
 void engine_stop(engine_t *engine, uint64_t drain_ns)
@@ -19,27 +20,29 @@ void engine_stop(engine_t *engine, uint64_t drain_ns)
     io_wake_manager(engine->io);
 }
 
-static void look_at_deadlines(engine_t *engine, uint64_t now_ns)
+/* What is due on SLOT, whose lock is held, now that its timer has come up; perhaps nothing yet. */
+static void look(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
-    if (atomic_u64_load(&engine->timed) == 0) {
+    if (slot->state == SLOT_OPEN) {
+        timeout_look(engine, slot, now_ns);
+    } else if (slot->deadline_ns > now_ns) {
+        engine_look_at(engine, slot, slot->deadline_ns);
+    } else if (slot->deadline_ns == 0) {
         return;
+    } else if (slot->state == SLOT_FLUSHING) {
+        session_overdue(engine, slot);
+    } else if (slot->state == SLOT_RECYCLING || slot->state == SLOT_COOLING) {
+        recycle_overdue(engine, slot, now_ns);
     }
-    uint32_t count = table_count(&engine->table);
-    for (uint32_t i = 0; i < count; i++) {
-        slot_t *slot = table_at(&engine->table, i);
-        uint64_t deadline_ns = atomic_u64_load(&slot->deadline_ns);
-        if (deadline_ns == 0 || deadline_ns > now_ns) {
-            continue;
-        }
+}
+
+static void look_at_timers(engine_t *engine, uint64_t now_ns)
+{
+    wheel_timer_t *timer;
+    while ((timer = wheel_pop(&engine->wheel, now_ns)) != NULL) {
+        slot_t *slot = LIST_ENTRY(timer, slot_t, timer);
         mutex_lock(&slot->lock);
-        deadline_ns = atomic_u64_load(&slot->deadline_ns);
-        if (deadline_ns != 0 && deadline_ns <= now_ns) {
-            if (slot->state == SLOT_FLUSHING) {
-                session_overdue(engine, slot);
-            } else if (slot->state == SLOT_RECYCLING || slot->state == SLOT_COOLING) {
-                recycle_overdue(engine, slot, now_ns);
-            }
-        }
+        look(engine, slot, now_ns);
         mutex_unlock(&slot->lock);
     }
 }
@@ -130,14 +133,18 @@ static bool stop_step(engine_t *engine, uint64_t now_ns)
     return true;
 }
 
+/* How long the manager may sleep. */
 static uint32_t next_look_ms(engine_t *engine)
 {
     mutex_lock(&engine->lock);
     bool pausing = engine->retry_at_ns != 0;
     mutex_unlock(&engine->lock);
-    bool busy = crew_is_busy(engine) || pausing || engine_is_stopping(engine) ||
-                atomic_u64_load(&engine->timed) != 0;
-    return busy ? TICK_MS : BACKSTOP_MS;
+    bool busy = crew_is_busy(engine) || pausing || engine_is_stopping(engine);
+    uint64_t now_ns = io_now_ns(engine->io);
+    uint64_t until_ns = now_ns + (busy ? TICK_MS : BACKSTOP_MS) * NS_PER_MS;
+    until_ns = wheel_sleep(&engine->wheel, until_ns);
+    /* Rounded up: a look that comes early finds nothing. */
+    return until_ns <= now_ns ? 0 : (uint32_t)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 /* Ends the pause of a pool that could not post, once it is over. */
@@ -158,7 +165,7 @@ bool engine_manage(engine_t *engine)
     bool starved = io_wait_starved(engine->io, engine->listener, next_look_ms(engine)) > 0;
     uint64_t now_ns = io_now_ns(engine->io);
     crew_watch(engine, now_ns);
-    look_at_deadlines(engine, now_ns);
+    look_at_timers(engine, now_ns);
     if (engine_is_stopping(engine)) {
         return !stop_step(engine, now_ns);
     }

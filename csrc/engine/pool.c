@@ -144,12 +144,16 @@ static void give_up(engine_t *engine, slot_t *slot, cause_t cause)
     pool_give(engine, slot);
 }
 
-/* Counts a client in; false where the server takes no more. */
-static bool admit(engine_t *engine)
+/* Counts a client in; false where the server takes no more, or no more from its address. */
+static bool admit(engine_t *engine, const io_addr_t *peer)
 {
+    const engine_options_t *options = &engine->options;
+    uint32_t per_ip = options->max_connections_per_ip;
     mutex_lock(&engine->lock);
     bool admitted = !engine_is_stopping(engine) &&
-                    engine->stats.connections_active < engine->options.max_connections;
+                    engine->stats.connections_active < options->max_connections &&
+                    (per_ip == 0 || peers_enter(&engine->peers, peer, per_ip));
+    engine->refusing = !admitted;
     if (admitted) {
         engine->stats.accepts_pending--;
         engine->stats.connections_active++;
@@ -175,7 +179,7 @@ void pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, batc
     if (created) {
         count_created(engine);
     }
-    if (status >= 0 && admit(engine)) {
+    if (status >= 0 && admit(engine, &peer)) {
         session_begin(engine, slot, &peer, &local, batch);
         return;
     }

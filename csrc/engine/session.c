@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include "recycle.h"
 #include "state.h"
+#include "timeout.h"
 
 /* How long the peer's FIN may take after ours; while the server stops, it is not worth a wait. */
 #define LINGER_NS          (2 * NS_PER_S)
@@ -10,6 +11,9 @@
 
 /* How long a client that reads nothing may hold up the rest of what was queued for it. */
 #define FLUSH_NS (60 * NS_PER_S)
+
+/* The same for one that has been silent for too long as it is. */
+#define FLUSH_SILENT_NS (2 * NS_PER_S)
 
 /* What is taken from the queue for one send: enough to fill a pipe, little enough to be pinned. */
 #define SEND_BYTES_MAX (1024u * 1024u)
@@ -51,12 +55,20 @@ static void drain_for_status(engine_t *engine, slot_t *slot, int status, int err
     session_drain(engine, slot, &ending);
 }
 
+/* What is queued has so much time from now on, as has what is left of it after each send. */
+static void allow_flush(engine_t *engine, slot_t *slot)
+{
+    bool silent = timeout_is_reason(slot->session.ending.reason);
+    uint64_t flush_ns = silent ? FLUSH_SILENT_NS : FLUSH_NS;
+    engine_set_deadline(engine, slot, io_now_ns(engine->io) + flush_ns);
+}
+
 void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
 {
     record(slot, ending);
     slot_set_state(slot, SLOT_FLUSHING);
     atomic_u32_store(&slot->session.mute, 1);
-    engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);
+    allow_flush(engine, slot);
     slot->pending &= PENDING_OPEN;
     slot->session.fin_wanted = true;
 }
@@ -69,6 +81,9 @@ static void start_send(engine_t *engine, slot_t *slot)
     uint32_t count =
         sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
     io_op_t *op = slot_arm(slot, &slot->send, FLIGHT_SEND);
+    if (session->read_paused) {
+        timeout_restart(engine, slot); /* it could not idle until now */
+    }
     int status = io_send(engine->io, op, slot->sock, bufs, count);
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_SEND;
@@ -82,8 +97,9 @@ static void finish_sending(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     bool flushing = slot->state == SLOT_FLUSHING;
-    if (flushing && session->peer_eof) {
-        /* The peer was first, so the disconnect itself may carry our FIN. */
+    if (flushing && (session->peer_eof || timeout_is_reason(session->ending.reason))) {
+        /* The peer was first, so the disconnect itself may carry our FIN. And for the FIN of one
+         * that has been silent for too long nobody waits: its close carries ours. */
         session_drain(engine, slot, &session->ending);
         return;
     }
@@ -236,6 +252,7 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     slot->session.peer = *peer;
     slot->session.local = *local;
     slot->pending = PENDING_OPEN;
+    timeout_begin(engine, slot, batch->now_ns);
     session_advance(engine, slot, batch);
     mutex_unlock(&slot->lock);
 }
@@ -309,6 +326,7 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
         }
         return;
     }
+    session->active_ns = batch->now_ns;
     session->bytes_received += bytes;
     batch->bytes_received += bytes;
     if (slot->state == SLOT_OPEN) {
@@ -354,13 +372,14 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     sendq_consume(&session->out, bytes, &batch->done);
     atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
     session->bytes_sent += bytes;
+    session->active_ns = bytes > 0 ? batch->now_ns : session->active_ns;
     batch->bytes_sent += bytes;
     if (slot->state == SLOT_DRAINING) {
         session->ending.unsent_bytes = session->out.bytes;
     } else if ((int32_t)status < 0) {
         drain_for_status(engine, slot, (int)status, io_event_error(event));
     } else if (slot->state == SLOT_FLUSHING && bytes > 0) {
-        engine_set_deadline(engine, slot, io_now_ns(engine->io) + FLUSH_NS);
+        allow_flush(engine, slot);
     }
     if (slot->state == SLOT_OPEN && session->write_full &&
         session->out.bytes <= engine->options.write_low) {

@@ -68,6 +68,7 @@ void slot_init(slot_t *slot, uint32_t index)
     slot->cause = CAUSE_NONE;
     slot->session.broken = CAUSE_NONE;
     list_node_init(&slot->pool_node);
+    wheel_timer_init(&slot->timer);
     operation_init(&slot->life, slot, OPERATION_ACCEPT);
     operation_init(&slot->recv, slot, OPERATION_RECV);
     operation_init(&slot->send, slot, OPERATION_SEND);
@@ -86,7 +87,7 @@ void slot_wipe(slot_t *slot)
     CHECK(slot->session.cutter.kept == NULL);
     slot->token = TOKEN_NONE;
     slot->pending = 0;
-    atomic_u64_store(&slot->deadline_ns, 0);
+    slot->deadline_ns = 0;
     memset(&slot->session, 0, sizeof slot->session);
     slot->session.broken = CAUSE_NONE;
     memset(&slot->accept_buf, 0, sizeof slot->accept_buf);

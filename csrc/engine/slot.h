@@ -18,6 +18,7 @@
 #include "reason.h"
 #include "sendq.h"
 #include "token.h"
+#include "wheel.h"
 
 typedef enum {
     SLOT_IDLE,      /* no client; perhaps a socket to reuse */
@@ -80,8 +81,13 @@ typedef struct {
     bool fin_sent;     /* our FIN is out */
     bool write_full;   /* the queue passed write_high; PENDING_DRAIN is owed */
     bool reset;        /* close with RST */
+    bool logged_in;    /* the application has given it a name */
+    bool overdue;      /* the manager has found it so, and a worker is to make sure */
     cause_t broken;    /* CAUSE_NONE, or the failure that rules recycling out */
     ending_t ending;
+    uint64_t begun_ns;   /* when the client was accepted */
+    uint64_t active_ns;  /* when bytes last came from it, or were taken for it */
+    uint64_t resumed_ns; /* when its silence last began to count anew; 0 = never */
     uint64_t bytes_received;
     uint64_t bytes_sent;
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
@@ -104,7 +110,8 @@ typedef struct slot {
     operation_t recv;
     operation_t send;
     io_accept_buf_t accept_buf;
-    atomic_u64_t deadline_ns; /* 0 = none; written under the lock, read without it */
+    uint64_t deadline_ns; /* of what the slot waits for; 0 = none. A session has its own, too */
+    wheel_timer_t timer;  /* comes up at the first of them, or before */
 
     list_node_t pool_node;     /* among the idle slots; guarded by the pool's lock */
     struct slot *kick_next;    /* on the engine's kick list */

@@ -5,9 +5,11 @@
 #include "../base/list.h"
 #include "../base/sync.h"
 #include "engine.h"
+#include "peers.h"
 #include "slab.h"
 #include "slot.h"
 #include "table.h"
+#include "wheel.h"
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
@@ -25,6 +27,7 @@ struct engine {
     recycling_t recycling;
     table_t table;
     slab_t slab;
+    wheel_t wheel;
 
     /* Guards what follows, the growth of the table and the slots' pool nodes. Never
      * taken together with a slot's lock. */
@@ -34,14 +37,15 @@ struct engine {
     uint32_t recycling_now;
     uint32_t pool_target;   /* accepts wanted now, from accept_pool to accept_pool_max */
     uint64_t pool_quiet_ns; /* when the pool may begin to shrink */
+    bool refusing;          /* the last client was turned away */
     bool paused;            /* no accept is posted until the application wants more clients */
     uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
+    peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 
     atomic_u64_t send_queue_bytes;
     atomic_u64_t stale_sends;
     atomic_u64_t cooling; /* slots in COOLING */
-    atomic_u64_t timed;   /* slots that have a deadline */
     atomic_ptr_t crew;    /* the workers' batches; only ever grows */
     atomic_u32_t watch;   /* whether the manager watches them */
     atomic_ptr_t kicked;  /* slots that a worker must look at */
@@ -58,7 +62,10 @@ static inline bool engine_is_stopping(engine_t *engine)
 /* Has a worker look at SLOT soon. Its lock is held. */
 void engine_kick(engine_t *engine, slot_t *slot);
 
-/* Sets, moves or (0) clears the time at which the manager looks at SLOT. Its lock is held. */
+/* Has the manager look at SLOT at AT_NS, or before. Its lock is held. */
+void engine_look_at(engine_t *engine, slot_t *slot, uint64_t at_ns);
+
+/* Sets, moves or (0) clears the deadline of what SLOT waits for. Its lock is held. */
 void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns);
 
 #endif

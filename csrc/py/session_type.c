@@ -332,7 +332,8 @@ PyDoc_STRVAR(pause_reading_doc,
              "pause_reading() -> None\n--\n\n"
              "Receive no more for now: no on_data and no on_eof until resume_reading(). Any\n"
              "thread. A callback that runs goes on; what has been received already is kept.\n"
-             "While it is paused, the client's end is noticed only by sending.");
+             "While it is paused, the client's end is noticed only by sending, and idle_timeout\n"
+             "stands still unless something is being sent.");
 PyDoc_STRVAR(resume_reading_doc, "resume_reading() -> None\n--\n\n"
                                  "Receive again; what was kept comes first. Any thread.");
 PyDoc_STRVAR(is_closing_doc, "is_closing() -> bool\n--\n\n"

@@ -30,7 +30,7 @@ static const struct {
     LASTING(recv),      LASTING(send),       LASTING(pool_node), /* the pool's */
     LASTING(kick_next),                                          /* a worker still has to look */
     LASTING(kicked),    LASTING(dirty_next), /* a worker still has to flush, and finds nothing */
-    LASTING(dirty),
+    LASTING(dirty),     LASTING(timer),      /* comes up for whoever is there then */
 };
 
 static bool may_last(size_t offset)
@@ -53,7 +53,7 @@ static void test_wipe(void)
     memset(&used.accept_buf, 0xAB, sizeof used.accept_buf);
     used.token = 0xABABABAB;
     used.pending = 0xAB;
-    atomic_u64_store(&used.deadline_ns, 0xABABABAB);
+    used.deadline_ns = 0xABABABAB;
     /* What its owner has to take back before; slot_wipe checks it. */
     sendq_init(&used.session.out);
     used.session.recv_buf = NULL;

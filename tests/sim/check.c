@@ -87,8 +87,8 @@ static void check__serving(world_t *world, const slot_t *slot)
     CHECK_THAT(world, waits || receives || session->peer_eof || paused,
                "slot %u: a receive is forgotten", slot->index);
     if (slot->state == SLOT_FLUSHING) {
-        uint64_t deadline_ns = atomic_u64_load((atomic_u64_t *)(uintptr_t)&slot->deadline_ns);
-        CHECK_THAT(world, deadline_ns != 0, "slot %u flushes without a deadline", slot->index);
+        CHECK_THAT(world, slot->deadline_ns != 0, "slot %u flushes without a deadline",
+                   slot->index);
         CHECK_THAT(world, waits || sends || receives, "slot %u flushes for ever", slot->index);
     }
 }
@@ -104,18 +104,99 @@ static void check__draining(world_t *world, const slot_t *slot)
 
 static void check__parting(world_t *world, const slot_t *slot)
 {
-    uint64_t deadline_ns = atomic_u64_load((atomic_u64_t *)(uintptr_t)&slot->deadline_ns);
     CHECK_THAT(world, slot->in_flight == FLIGHT_LIFE, "slot %u disconnects with flight %x",
                slot->index, slot->in_flight);
-    CHECK_THAT(world, deadline_ns != 0 || sim_is_ending(world->io, &slot->life.io),
+    CHECK_THAT(world, slot->deadline_ns != 0 || sim_is_ending(world->io, &slot->life.io),
                "slot %u disconnects without a deadline", slot->index);
     CHECK_THAT(world, check__is_wiped(slot), "slot %u is not wiped", slot->index);
+}
+
+/* A time at which SLOT must be looked at, and the span that led to it. */
+typedef struct {
+    uint64_t at_ns; /* UINT64_MAX = none */
+    uint64_t span_ns;
+} expiry_t;
+
+static void check__offer(expiry_t *expiry, uint64_t since_ns, uint64_t span_ns)
+{
+    if (span_ns != 0 && since_ns + span_ns < expiry->at_ns) {
+        *expiry = (expiry_t){since_ns + span_ns, span_ns};
+    }
+}
+
+/* When SLOT's session will have been silent for too long, if all goes on as it is. Where a
+ * callback of it runs it will not, as far as it is known now. */
+static expiry_t check__silence(const world_t *world, const slot_t *slot)
+{
+    const engine_options_t *options = &world->config.engine;
+    const session_t *session = &slot->session;
+    expiry_t expiry = {.at_ns = UINT64_MAX};
+    uint64_t begun_ns = session->begun_ns;
+    uint64_t active_ns = session->active_ns;
+    if (!session->logged_in) {
+        check__offer(&expiry, begun_ns, options->login_timeout_ns);
+    }
+    if ((slot->in_flight & FLIGHT_CALLBACK) != 0 || (slot->pending & PENDING_OPEN) != 0) {
+        return expiry;
+    }
+    begun_ns = begun_ns < session->resumed_ns ? session->resumed_ns : begun_ns;
+    active_ns = active_ns < session->resumed_ns ? session->resumed_ns : active_ns;
+    if (session->bytes_received == 0 && !session->peer_eof && !session->read_paused) {
+        check__offer(&expiry, begun_ns, options->first_byte_timeout_ns);
+    }
+    if (!session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0) {
+        check__offer(&expiry, active_ns, options->idle_timeout_ns);
+    }
+    return expiry;
+}
+
+/* What SLOT waits for by itself, once its session ends. */
+static expiry_t check__deadline(const slot_t *slot)
+{
+    expiry_t expiry = {.at_ns = UINT64_MAX};
+    if (slot->deadline_ns != 0) {
+        expiry.at_ns = slot->deadline_ns;
+        expiry.span_ns = slot->state == SLOT_RECYCLING ? 250 * NS_PER_MS
+                         : slot->state == SLOT_COOLING ? 245 * NS_PER_S
+                                                       : 60 * NS_PER_S;
+    }
+    return expiry;
+}
+
+/* The wheel knows of every deadline, and each is kept: late by a tick or a fifteenth at most. */
+static void check__timer(world_t *world, slot_t *slot)
+{
+    uint64_t now_ns = io_now_ns(world->io);
+    uint64_t due_ns = atomic_u64_load(&slot->timer.due_ns);
+    bool open = slot->state == SLOT_OPEN;
+    CHECK_THAT(world, (due_ns != 0) == list_is_linked(&slot->timer.node),
+               "slot %u: its timer contradicts itself", slot->index);
+    CHECK_THAT(world, !open || slot->deadline_ns == 0, "slot %u serves, and has a deadline",
+               slot->index);
+    expiry_t expiry = open ? check__silence(world, slot) : check__deadline(slot);
+    if (expiry.at_ns == UINT64_MAX) {
+        return;
+    }
+    uint64_t late_ns = expiry.span_ns / 15 > TICK_NS ? expiry.span_ns / 15 : TICK_NS;
+    if (!open || !slot->session.overdue) {
+        uint64_t from_ns = expiry.at_ns > now_ns ? expiry.at_ns : now_ns;
+        CHECK_THAT(world, due_ns != 0 && due_ns <= from_ns + late_ns,
+                   "slot %u (%s): its timer comes up too late", slot->index,
+                   slot_state_name(slot->state));
+    }
+    const uint64_t excuses_ns[] = {world->blocked_ns, world->settled_ns[slot->index]};
+    for (size_t i = 0; i < sizeof excuses_ns / sizeof excuses_ns[0]; i++) {
+        expiry.at_ns = expiry.at_ns < excuses_ns[i] ? excuses_ns[i] : expiry.at_ns;
+    }
+    late_ns += world->config.manager_late_ns + 100 * NS_PER_MS;
+    CHECK_THAT(world, world->manager_gone || now_ns <= expiry.at_ns + late_ns,
+               "slot %u: a deadline has passed, and nobody cares", slot->index);
 }
 
 static void check__slot(world_t *world, slot_t *slot)
 {
     check__flight(world, slot);
-    uint64_t deadline_ns = atomic_u64_load(&slot->deadline_ns);
+    check__timer(world, slot);
     bool paused = slot->session.read_paused && slot->state == SLOT_OPEN;
     uint32_t tellable = paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;
     CHECK_THAT(world, tellable == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0 || slot->kicked,
@@ -137,7 +218,7 @@ static void check__slot(world_t *world, slot_t *slot)
         return;
     case SLOT_DRAINING:
         check__draining(world, slot);
-        CHECK_THAT(world, deadline_ns == 0, "slot %u drains with a deadline", slot->index);
+        CHECK_THAT(world, slot->deadline_ns == 0, "slot %u drains with a deadline", slot->index);
         return;
     case SLOT_RECYCLING:
     case SLOT_COOLING:
@@ -151,7 +232,7 @@ static void check__slot(world_t *world, slot_t *slot)
                    "slot %u is retired with a socket", slot->index);
         break;
     }
-    CHECK_THAT(world, deadline_ns == 0 && check__is_wiped(slot), "slot %u is not wiped",
+    CHECK_THAT(world, slot->deadline_ns == 0 && check__is_wiped(slot), "slot %u is not wiped",
                slot->index);
 }
 
@@ -205,33 +286,31 @@ void check_step(world_t *world)
 
 typedef struct {
     uint64_t states[SLOT_STATE_COUNT];
-    uint64_t deadlines;
     uint64_t socks;
     uint64_t spare;
     uint64_t queued;
     uint64_t bufs;
-    uint64_t cooling; /* that are not given up */
-    bool overdue;
+    uint64_t cooling;  /* that are not given up */
+    uint64_t timer_ns; /* when the first timer comes up */
 } census_t;
 
 static void check__count(world_t *world, census_t *census)
 {
     engine_t *engine = world->engine;
-    uint64_t now_ns = io_now_ns(world->io);
-    uint64_t slack_ns = BACKSTOP_NS + world->config.manager_late_ns + 100 * NS_PER_MS;
     memset(census, 0, sizeof *census);
+    census->timer_ns = UINT64_MAX - NS_PER_S;
     for (uint32_t i = 0; i < table_count(&engine->table); i++) {
         slot_t *slot = table_at(&engine->table, i);
-        uint64_t deadline_ns = atomic_u64_load(&slot->deadline_ns);
         bool has_sock = slot->sock != IO_SOCK_NONE;
         check__slot(world, slot);
         census->states[slot->state]++;
-        census->deadlines += deadline_ns != 0;
-        census->overdue |= deadline_ns != 0 && now_ns > deadline_ns + slack_ns;
         census->cooling += slot->state == SLOT_COOLING && !sim_is_ending(world->io, &slot->life.io);
         census->socks += has_sock;
         census->spare += has_sock && slot->state == SLOT_IDLE;
         census->queued += slot->session.out.bytes;
+        uint64_t timer_ns = atomic_u64_load(&slot->timer.due_ns);
+        census->timer_ns =
+            timer_ns != 0 && timer_ns < census->timer_ns ? timer_ns : census->timer_ns;
         census->bufs += slot->session.recv_buf != NULL;
     }
 }
@@ -245,10 +324,10 @@ static void check__manager(world_t *world, const census_t *census)
     }
     uint64_t due_ns = sim_manager_due_ns(world->io);
     uint64_t soon_ns = io_now_ns(world->io) + TICK_NS;
-    bool waited_for = census->deadlines > 0 || engine->retry_at_ns != 0 || world->stop_asked;
+    bool waited_for = engine->retry_at_ns != 0 || world->stop_asked;
     CHECK_THAT(world, due_ns <= (waited_for ? soon_ns : soon_ns + BACKSTOP_NS),
                "the manager sleeps too long");
-    CHECK_THAT(world, !census->overdue, "a deadline has passed, and nobody cares");
+    CHECK_THAT(world, due_ns <= census->timer_ns + TICK_NS, "a timer comes up before the manager");
     uint64_t late_ns = BACKSTOP_NS + world->config.manager_late_ns + 100 * NS_PER_MS;
     CHECK_THAT(world,
                world->stop_asked || engine->retry_at_ns == 0 ||
@@ -289,6 +368,34 @@ static void check__pool(world_t *world, const census_t *census)
                "a client waits for ever to be accepted");
 }
 
+/* The clients of each address are counted, and nobody has too many. */
+static void check__peers(world_t *world, uint64_t active)
+{
+    engine_t *engine = world->engine;
+    uint32_t limit = world->config.engine.max_connections_per_ip;
+    uint32_t served[UINT8_MAX + 1] = {0};
+    for (uint32_t i = 0; i < table_count(&engine->table); i++) {
+        const slot_t *slot = table_at(&engine->table, i);
+        if (slot->token != TOKEN_NONE) {
+            served[sim_host_of(&slot->session.peer)]++;
+        }
+    }
+    uint64_t counted = 0;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < engine->peers.size; i++) {
+        const place_t *place = &engine->peers.places[i];
+        uint32_t host = (uint32_t)place->low & UINT8_MAX;
+        counted += place->count;
+        used += place->count > 0;
+        CHECK_THAT(world, place->count == 0 || place->count == served[host],
+                   "%u clients are counted for host %u, and there are %u", place->count, host,
+                   served[host]);
+        CHECK_THAT(world, place->count <= limit, "host %u has too many clients", host);
+    }
+    CHECK_THAT(world, counted == (limit == 0 ? 0 : active) && used == engine->peers.used,
+               "%u clients are counted for %u addresses", (unsigned)counted, engine->peers.used);
+}
+
 void check_all(world_t *world)
 {
     engine_t *engine = world->engine;
@@ -312,9 +419,7 @@ void check_all(world_t *world)
                (unsigned)states[SLOT_COOLING]);
     CHECK_THAT(world, census.cooling <= world->config.engine.cooling_max,
                "%u sockets cool, more than may", (unsigned)census.cooling);
-    CHECK_THAT(world, atomic_u64_load(&engine->timed) == census.deadlines,
-               "the engine counts %u deadlines, not %u", (unsigned)atomic_u64_load(&engine->timed),
-               (unsigned)census.deadlines);
+    check__peers(world, active);
     CHECK_THAT(world, atomic_u64_load(&engine->send_queue_bytes) == census.queued,
                "the engine counts %u queued bytes, not %u",
                (unsigned)atomic_u64_load(&engine->send_queue_bytes), (unsigned)census.queued);

@@ -70,6 +70,21 @@ static void config__framing(framing_t *framing, rng_t *rng)
     }
 }
 
+/* From shorter than the manager's tick to longer than clients and callbacks think. */
+static uint64_t config__timeout_ns(const world_config_t *config, rng_t *rng)
+{
+    uint64_t think_ns = config->think_ns < NS_PER_MS ? NS_PER_MS : config->think_ns;
+    uint64_t draw = rng_next(rng);
+    return rng_below(rng, 3) == 0 ? 1 + draw % (4 * think_ns) : 0;
+}
+
+static void config__timeouts(world_config_t *config, rng_t *rng)
+{
+    config->engine.first_byte_timeout_ns = config__timeout_ns(config, rng);
+    config->engine.login_timeout_ns = config__timeout_ns(config, rng);
+    config->engine.idle_timeout_ns = config__timeout_ns(config, rng);
+}
+
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
 {
     memset(config, 0, sizeof *config);
@@ -98,8 +113,14 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     config->stops_again = rng_below(rng, 4) == 0;
     rng_t apart = {.state = rng_mix(plan->seed ^ 0xF4A3u)};
     config__framing(&config->engine.framing, &apart);
+    apart.state = rng_mix(plan->seed ^ 0x71AEu);
+    config__timeouts(config, &apart);
+    config->sim.hosts = 1 + rng_below(&apart, 8);
+    config->engine.max_connections_per_ip =
+        rng_below(&apart, 3) == 0 ? 1 + rng_below(&apart, 4) : 0;
     if (plan->calm) {
-        config->sim = (sim_config_t){.seed = config->sim.seed, .reuse = true};
+        config->sim =
+            (sim_config_t){.seed = config->sim.seed, .hosts = config->sim.hosts, .reuse = true};
         config->odds_alloc = 0;
         config->recycling = RECYCLING_VERIFIED;
         config->engine.recycle = true;

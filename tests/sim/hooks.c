@@ -18,6 +18,7 @@ _Noreturn void __real_abort(void);
 void __real_slot_set_state(slot_t *slot, slot_state_t to);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
+void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -30,6 +31,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 bool __wrap_io_probe_recycling(uint32_t timeout_ms);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
+void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
 void hooks_enter(world_t *world)
 {
@@ -118,7 +120,7 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
 /* The locks that may be taken under a slot's. */
 static bool hooks__is_leaf(const world_t *world, const void *lock)
 {
-    bool leaf = lock == &world->engine->slab.lock;
+    bool leaf = lock == &world->engine->slab.lock || lock == &world->engine->wheel.lock;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
     }
@@ -191,7 +193,15 @@ void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batc
                    event->slot->index);
     }
     world->held[event->slot->index] = false;
+    world->settled_ns[event->slot->index] = io_now_ns(world->io);
     __real_session_settle(engine, event, batch);
+}
+
+/* Where the timeouts, in a file of their own, end a session. */
+void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
+{
+    app_check_timeout(hooks__world, slot, ending->reason);
+    __real_session_flush(engine, slot, ending);
 }
 
 bool __wrap_io_probe_recycling(uint32_t timeout_ms)

@@ -117,7 +117,7 @@ MUTANTS = (
     one(
         "max-connections",
         "pool.c",
-        "engine->stats.connections_active < engine->options.max_connections",
+        "engine->stats.connections_active < options->max_connections",
         "true",
     ),
     # Threads.
@@ -188,11 +188,132 @@ MUTANTS = (
     one(
         "flush-deadline",
         "session.c",
-        "io_now_ns(engine->io) + FLUSH_NS);\n    slot->pending",
-        "0);\n    slot->pending",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n    allow_flush(engine, slot);\n",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n",
     ),
     one("drain-clears-deadline", "session.c", "    engine_set_deadline(engine, slot, 0);\n", ""),
-    one("deadline-wakes-manager", "engine.c", "            io_wake_manager(engine->io);\n", ""),
+    one(
+        "timer-wakes-manager",
+        "engine.c",
+        "slot->timer, at_ns, io_now_ns(engine->io))) {\n        io_wake_manager(engine->io);\n",
+        "slot->timer, at_ns, io_now_ns(engine->io))) {\n",
+    ),
+    one("timer-moves-forward", "engine.c", "due_ns != 0 && due_ns <= at_ns", "due_ns != 0"),
+    one(
+        "timer-comes-up-again",
+        "manager.c",
+        "        engine_look_at(engine, slot, slot->deadline_ns);\n",
+        "        ;\n",
+    ),
+    one(
+        "manager-looks-in-time", "wheel.c", "        until_ns = wheel->next * WHEEL_TICK_NS;\n", ""
+    ),
+    one(
+        "bucket-is-not-early",
+        "wheel.c",
+        "    return (tick + width - 1) / width;",
+        "    return tick / width;",
+    ),
+    one(
+        "wheel-keeps-its-place",
+        "wheel.c",
+        "    tick = tick < wheel->next ? tick : wheel->next - 1;\n",
+        "",
+    ),
+    # Silence.
+    one(
+        "received-is-not-silent",
+        "session.c",
+        "    session->active_ns = batch->now_ns;\n",
+        "",
+    ),
+    one(
+        "sent-is-not-silent",
+        "session.c",
+        "    session->active_ns = bytes > 0 ? batch->now_ns : session->active_ns;\n",
+        "",
+    ),
+    one("clock-is-read", "engine.c", "    batch->now_ns = io_now_ns(engine->io);\n", ""),
+    one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
+    one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
+    one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
+    one(
+        "paused-is-not-silent",
+        "timeout.c",
+        "    bool idles = !session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0;",
+        "    bool idles = true;",
+    ),
+    one(
+        "paused-before-the-first-byte",
+        "timeout.c",
+        "!session->peer_eof && !session->read_paused",
+        "!session->peer_eof",
+    ),
+    one(
+        "resumed-counts-anew",
+        "control.c",
+        "    if (resumed) {\n        timeout_restart(engine, slot);\n",
+        "    if (resumed) {\n",
+    ),
+    one(
+        "resumed-is-watched",
+        "timeout.c",
+        "    slot->session.resumed_ns = now_ns;\n    if (slot->state == SLOT_OPEN) {",
+        "    slot->session.resumed_ns = now_ns;\n    if (0) {",
+    ),
+    one(
+        "paused-send-is-watched",
+        "session.c",
+        "        timeout_restart(engine, slot); /* it could not idle until now */\n",
+        "        ;\n",
+    ),
+    one("deaf-is-not-silent", "timeout.c", "deaf ? now_ns + 1 : 0", "0"),
+    one(
+        "judged-again",
+        "timeout.c",
+        "    if (expiry.at_ns > now_ns) {\n        await(engine, slot, &expiry);\n        return;",
+        "    if (expiry.at_ns > now_ns) {\n        return;",
+    ),
+    one(
+        "judged-late",
+        "timeout.c",
+        "    if (expiry.at_ns > now_ns) {\n        await(engine, slot, &expiry);\n        return;",
+        "    if (0) {\n        return;",
+    ),
+    one(
+        "looked-at-again",
+        "timeout.c",
+        "        await(engine, slot, &expiry);\n    } else {",
+        "        ;\n    } else {",
+    ),
+    one(
+        "overdue-is-judged", "engine.c", "        timeout_judge(engine, slot, batch->now_ns);\n", ""
+    ),
+    # Addresses.
+    one("per-ip", "peers.c", "bool room = peer->count < limit;", "bool room = true;"),
+    one(
+        "per-ip-mapped", "peers.c", "    if (addr->version == 6) {", "    if (addr->version != 0) {"
+    ),
+    one(
+        "per-ip-counts-out",
+        "recycle.c",
+        "        peers_leave(&engine->peers, peer);\n",
+        "",
+    ),
+    one(
+        "per-ip-closes-gaps",
+        "peers.c",
+        "            peers->places[place] = *peer;\n            place = next;\n",
+        "",
+    ),
+    one(
+        "per-ip-after-the-limit",
+        "pool.c",
+        "                    engine->stats.connections_active < options->max_connections &&\n"
+        "                    (per_ip == 0 || peers_enter(&engine->peers, peer, per_ip));",
+        "                    (per_ip == 0 || peers_enter(&engine->peers, peer, per_ip)) &&\n"
+        "                    engine->stats.connections_active < options->max_connections;",
+    ),
     one(
         "cooling-deadline",
         "recycle.c",

@@ -24,6 +24,13 @@ static void report__sockets(const totals_t *totals)
     }
 }
 
+static void report__timeouts(const totals_t *totals)
+{
+    printf("timeouts: %" PRIu64 " first byte, %" PRIu64 " login, %" PRIu64 " idle\n",
+           totals->timeouts[REASON_FIRST_BYTE_TIMEOUT], totals->timeouts[REASON_LOGIN_TIMEOUT],
+           totals->timeouts[REASON_IDLE_TIMEOUT]);
+}
+
 static void report__rows(const totals_t *totals)
 {
     printf("life-cycle rows:\n");
@@ -42,6 +49,7 @@ void report_print(const totals_t *totals, double seconds)
     report__rows(totals);
     report__sockets(totals);
     report__faults(totals);
+    report__timeouts(totals);
     printf("clients: %" PRIu64 ", sessions: %" PRIu64 ", events: %" PRIu64 ", sends: %" PRIu64
            ", calls on sessions that are over: %" PRIu64 "\n",
            totals->clients, totals->sessions, totals->events, totals->sends, totals->stale_calls);
@@ -56,6 +64,12 @@ void report_print(const totals_t *totals, double seconds)
 uint32_t report_missed_rows(const totals_t *totals)
 {
     uint32_t missed = 0;
+    for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_IDLE_TIMEOUT; reason++) {
+        if (totals->timeouts[reason] == 0) {
+            printf("sim: no session ended for reason %d\n", (int)reason);
+            missed++;
+        }
+    }
     for (int from = 0; from < SLOT_STATE_COUNT; from++) {
         for (int to = 0; to < SLOT_STATE_COUNT; to++) {
             bool row = slot_may_change((slot_state_t)from, (slot_state_t)to);

@@ -56,6 +56,7 @@ typedef struct {
     uint64_t faults[SIM_FAULT_COUNT];
     uint64_t rows[SLOT_STATE_COUNT][SLOT_STATE_COUNT];
     uint64_t stats_replaced[CAUSE_COUNT];
+    uint64_t timeouts[REASON_COUNT];
     uint64_t recycled;
 } totals_t;
 
@@ -77,11 +78,13 @@ typedef struct {
     bool eof_heard;
     bool eof_written;
     uint32_t logins_asked;
-    uint32_t logins; /* EVENT_LOGINs */
-    uint32_t fulls;  /* times that CALL_FULL was returned */
-    uint32_t drains; /* EVENT_DRAINs */
-    bool ends;       /* the application has begun its end, and was the first to do so */
-    reason_t reason; /* then: why */
+    uint32_t logins;     /* EVENT_LOGINs */
+    uint32_t fulls;      /* times that CALL_FULL was returned */
+    uint32_t drains;     /* EVENT_DRAINs */
+    uint64_t resumed_ns; /* when reading last went on after a pause; 0 = never */
+    bool logged_in;      /* a login was taken */
+    bool ends;           /* the application has begun its end, and was the first to do so */
+    reason_t reason;     /* then: why */
 } rec_t;
 
 /* The next message of a stream, as the model sees it. */
@@ -201,7 +204,9 @@ typedef struct world {
     uint32_t pins_live;
     char scratch[SCRATCH_SIZE];
 
-    bool held[SLOTS_MAX]; /* there is an event of the slot that is not settled */
+    uint64_t settled_ns[SLOTS_MAX]; /* when an event of the slot was last settled */
+    token_t timed_out[SLOTS_MAX];   /* who was ended for its silence there, last */
+    bool held[SLOTS_MAX];           /* there is an event of the slot that is not settled */
     bool touched[SLOTS_MAX];
     uint32_t touched_list[SLOTS_MAX];
     uint32_t touched_count;
@@ -237,6 +242,8 @@ bool app_begin(world_t *world, event_t *event, batch_t *batch);
 void app_end(world_t *world, event_t *event, batch_t *batch);
 /* SLOT's socket is about to be disconnected for reuse. */
 void app_check_recycled(world_t *world, const slot_t *slot);
+/* SLOT's session begins to end for REASON: if that is a timeout, was it silent for so long? */
+void app_check_timeout(world_t *world, const slot_t *slot, reason_t reason);
 bool app_intrude(world_t *world); /* from a thread of its own */
 
 /* messages.c: what a client's stream from POSITION on begins with. */

@@ -60,6 +60,11 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
         sim_sock_free(io, record->sock);
         *record->inout = IO_SOCK_NONE;
     }
+    bool moved = event->bytes > 0 && (record->kind == SIM_RECV || record->kind == SIM_SEND);
+    if (moved && sock != NULL && sock->conn != SIM_INDEX_NONE) {
+        io->conns[sock->conn].heard_ns = io->now_ns;
+        io->conns[sock->conn].heard += record->kind == SIM_RECV ? event->bytes : 0;
+    }
     if (record->kind == SIM_RECV) {
         io->bytes_received += event->bytes;
     } else if (record->kind == SIM_SEND && (int32_t)event->status >= 0) {

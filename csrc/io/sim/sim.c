@@ -61,8 +61,12 @@ uint64_t sim_next_timer_ns(const io_t *io)
 
 uint64_t sim_number_of(const io_addr_t *peer)
 {
-    return (uint64_t)peer->ip[1] << 32 | (uint64_t)peer->ip[2] << 24 | (uint64_t)peer->ip[3] << 16 |
-           peer->port;
+    return (uint64_t)peer->flow << 16 | peer->port;
+}
+
+uint32_t sim_host_of(const io_addr_t *peer)
+{
+    return peer->version == 4 ? peer->ip[3] : peer->ip[15];
 }
 
 bool sim_is_outstanding(const io_t *io, const io_op_t *op)
@@ -136,6 +140,21 @@ uint32_t sim_conn_of(io_t *io, io_sock_t sock)
 uint64_t sim_conn_taken(const io_t *io, uint32_t conn)
 {
     return io->conns[conn].taken;
+}
+
+uint64_t sim_conn_heard(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].heard;
+}
+
+uint64_t sim_conn_since_ns(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].since_ns;
+}
+
+uint64_t sim_conn_heard_ns(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].heard_ns;
 }
 
 uint64_t sim_conn_reported(const io_t *io, uint32_t conn)

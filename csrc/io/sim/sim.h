@@ -59,7 +59,8 @@ typedef enum {
 /* Odds are of 65536. */
 typedef struct {
     uint64_t seed;
-    bool reuse; /* io_disconnect leaves a socket; else none */
+    uint32_t hosts; /* addresses that clients come from, at least 1 */
+    bool reuse;     /* io_disconnect leaves a socket; else none */
     uint32_t odds_submit[SIM_KINDS];
     uint32_t odds_completion; /* that an operation completes with an error of its own */
     uint32_t odds_refused;    /* of AcceptEx on a recycled socket */
@@ -134,11 +135,16 @@ void sim_client_leave(io_t *io, uint32_t index); /* closes: what still comes is 
 uint32_t sim_conn_of(io_t *io, io_sock_t sock);
 uint64_t sim_conn_taken(const io_t *io, uint32_t conn); /* bytes that reached it in truth */
 uint64_t sim_conn_reported(const io_t *io, uint32_t conn);
+uint64_t sim_conn_heard(const io_t *io, uint32_t conn);    /* bytes from it, as the server knows */
+uint64_t sim_conn_since_ns(const io_t *io, uint32_t conn); /* when it was made */
+/* When the server last heard of bytes that came from it or were taken for it; 0 = never. */
+uint64_t sim_conn_heard_ns(const io_t *io, uint32_t conn);
 /* Whether the client's FIN, or its reset, has come. */
 bool sim_conn_has_fin(const io_t *io, uint32_t conn);
 
-/* What the peer's address tells about its connection. */
+/* What the peer's address tells about its connection, and about the host it comes from. */
 uint64_t sim_number_of(const io_addr_t *peer);
+uint32_t sim_host_of(const io_addr_t *peer);
 
 /* For the invariants. */
 bool sim_is_outstanding(const io_t *io, const io_op_t *op);

@@ -146,10 +146,14 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
         return (int)(int32_t)ntstatus_from_wsa(error);
     }
     uint64_t number = conn->number;
-    *peer = (io_addr_t){
-        .version = 4,
-        .port = (uint16_t)number,
-        .ip = {10, (uint8_t)(number >> 32), (uint8_t)(number >> 24), (uint8_t)(number >> 16)}};
+    /* Every second client of a host has its IPv4 address mapped into IPv6. */
+    uint8_t host = (uint8_t)(number % io->config.hosts);
+    *peer = (io_addr_t){.version = 4, .ip = {10, 0, 0, host}};
+    if (number / io->config.hosts % 2 != 0) {
+        *peer = (io_addr_t){.version = 6, .ip = {[10] = 0xFF, [11] = 0xFF, [12] = 10, [15] = host}};
+    }
+    peer->port = (uint16_t)number;
+    peer->flow = (uint32_t)(number >> 16);
     *local = (io_addr_t){.version = 4, .port = 1, .ip = {127, 0, 0, 1}};
     place->state = SOCK_CONNECTED;
     return 0;
