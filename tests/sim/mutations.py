@@ -188,8 +188,8 @@ MUTANTS = (
     one(
         "flush-deadline",
         "session.c",
-        "    slot_set_state(slot, SLOT_FLUSHING);\n    allow_flush(engine, slot);\n",
-        "    slot_set_state(slot, SLOT_FLUSHING);\n",
+        "    allow_flush(engine, slot);\n    slot->pending",
+        "    slot->pending",
     ),
     one("drain-clears-deadline", "session.c", "    engine_set_deadline(engine, slot, 0);\n", ""),
     one(
@@ -246,8 +246,8 @@ MUTANTS = (
     one(
         "paused-before-the-first-byte",
         "timeout.c",
-        "!session->peer_eof && !session->read_paused",
-        "!session->peer_eof",
+        "session->bytes_received == 0 && !session->peer_eof &&\n        !session->read_paused",
+        "session->bytes_received == 0 && !session->peer_eof",
     ),
     one(
         "resumed-counts-anew",
