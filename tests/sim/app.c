@@ -292,6 +292,17 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
     }
 }
 
+/* Whether a worker has taken a completion of SLOT's, and not come to it yet: then the engine cannot
+ * know what it tells. */
+static bool app__is_in_hand(const world_t *world, const slot_t *slot)
+{
+    bool received =
+        (slot->in_flight & FLIGHT_RECV) != 0 && !sim_is_outstanding(world->io, &slot->recv.io);
+    bool sent =
+        (slot->in_flight & FLIGHT_SEND) != 0 && !sim_is_outstanding(world->io, &slot->send.io);
+    return received || sent;
+}
+
 void app_check_timeout(world_t *world, const slot_t *slot, reason_t reason)
 {
     const engine_options_t *options = &world->config.engine;
@@ -300,7 +311,8 @@ void app_check_timeout(world_t *world, const slot_t *slot, reason_t reason)
     rec_t *rec = place == 0 ? NULL : &world->recs[place - 1];
     uint32_t conn = sim_conn_of(world->io, slot->sock);
     uint64_t since_ns = sim_conn_since_ns(world->io, conn);
-    uint64_t heard_ns = sim_conn_heard_ns(world->io, conn);
+    bool in_hand = app__is_in_hand(world, slot);
+    uint64_t heard_ns = in_hand ? since_ns : sim_conn_heard_ns(world->io, conn);
     uint64_t resumed_ns = rec == NULL ? 0 : rec->resumed_ns;
     bool paused = slot->session.read_paused;
     bool sends = (slot->in_flight & FLIGHT_SEND) != 0;
@@ -309,7 +321,7 @@ void app_check_timeout(world_t *world, const slot_t *slot, reason_t reason)
     switch (reason) {
     case REASON_FIRST_BYTE_TIMEOUT:
         least_ns = (since_ns > resumed_ns ? since_ns : resumed_ns) + options->first_byte_timeout_ns;
-        good = sim_conn_heard(world->io, conn) == 0 && !paused;
+        good = (in_hand || sim_conn_heard(world->io, conn) == 0) && !paused;
         break;
     case REASON_LOGIN_TIMEOUT:
         least_ns = since_ns + options->login_timeout_ns;

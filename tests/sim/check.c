@@ -177,7 +177,9 @@ static void check__timer(world_t *world, slot_t *slot)
     if (expiry.at_ns == UINT64_MAX) {
         return;
     }
-    uint64_t late_ns = expiry.span_ns / 15 > TICK_NS ? expiry.span_ns / 15 : TICK_NS;
+    /* While the manager is late, the wheel stands still, and all seems that much farther away. */
+    uint64_t late_ns = (expiry.span_ns + world->config.manager_late_ns) / 15;
+    late_ns = late_ns > TICK_NS ? late_ns : TICK_NS;
     if (!open || !slot->session.overdue) {
         uint64_t from_ns = expiry.at_ns > now_ns ? expiry.at_ns : now_ns;
         CHECK_THAT(world, due_ns != 0 && due_ns <= from_ns + late_ns,

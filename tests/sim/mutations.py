@@ -209,12 +209,6 @@ MUTANTS = (
         "manager-looks-in-time", "wheel.c", "        until_ns = wheel->next * WHEEL_TICK_NS;\n", ""
     ),
     one(
-        "bucket-is-not-early",
-        "wheel.c",
-        "    return (tick + width - 1) / width;",
-        "    return tick / width;",
-    ),
-    one(
         "wheel-keeps-its-place",
         "wheel.c",
         "    tick = tick < wheel->next ? tick : wheel->next - 1;\n",
