@@ -145,6 +145,8 @@ void application_start(application_t *app, bool recycle)
         .accept_pool_max = 64,
         .cooling_max = 16,
         .max_connections = UINT64_MAX,
+        .max_connections_per_ip = 1000,        /* reached by nobody, */
+        .idle_timeout_ns = 20 * 1000000000ull, /* nor this: but all are counted and watched */
         .read_size = 4096,
         .write_high = 65536,
         .write_low = 16384,
