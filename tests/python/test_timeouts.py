@@ -60,17 +60,18 @@ def test_a_client_that_never_closes_its_side_is_ended_all_the_same(serve, option
         wait_until(lambda: server.stats().connections_active == 0)
 
 
-def test_timeouts_are_exact(serve):
-    """Measured where the server itself notes it: on_connect to on_disconnect."""
-    timeouts = {"first_byte_timeout": 1.0, "login_timeout": 1.5, "idle_timeout": 2.0}
-    for option, seconds in timeouts.items():
-        server = serve(Clocked, **{option: seconds})
-        before = time.monotonic()
-        with Client(server.address):
-            session, why = server.next_end()
+def test_timeouts_are_exact(serve, stack):
+    """Measured where the server itself notes it, over seconds: what the machine adds is little."""
+    timeouts = {"first_byte_timeout": 3.0, "login_timeout": 3.5, "idle_timeout": 4.0}
+    servers = {option: serve(Clocked, **{option: timeouts[option]}) for option in timeouts}
+    before = time.monotonic()
+    for server in servers.values():
+        stack.enter_context(Client(server.address))
+    for option, server in servers.items():
+        session, why = server.next_end()
         assert why.reason is REASONS[option]
-        assert server.ended_at[session] - before >= seconds
-        assert server.ended_at[session] - server.began_at[session] <= seconds * 1.1
+        assert server.ended_at[session] - before >= timeouts[option]
+        assert server.ended_at[session] - server.began_at[session] <= timeouts[option] * 1.1
 
 
 def test_what_came_in_time_switches_a_timer_off(serve):
@@ -79,17 +80,17 @@ def test_what_came_in_time_switches_a_timer_off(serve):
             session.login(bytes(data))
             session.send(data)
 
-    server = serve(LogsIn, first_byte_timeout=0.3, login_timeout=0.3, idle_timeout=0.8)
+    server = serve(LogsIn, first_byte_timeout=1.0, login_timeout=1.0, idle_timeout=1.5)
     with Client(server.address) as client:
         assert client.ask(b"name") == b"name"
         assert client.receive_all() == b""
         session, why = server.next_end()
     assert why.reason is CloseReason.IDLE_TIMEOUT
-    assert server.ended_at[session] - server.began_at[session] >= 0.8
+    assert server.ended_at[session] - server.began_at[session] >= 1.5
 
 
 def test_a_first_byte_is_no_login(serve):
-    server = serve(first_byte_timeout=5, login_timeout=0.3, idle_timeout=5)
+    server = serve(first_byte_timeout=30, login_timeout=1.0, idle_timeout=30)
     with Client(server.address) as client:
         for _ in range(3):
             assert client.ask(b"x") == b"x"
@@ -103,7 +104,7 @@ def test_a_login_without_a_word_leaves_the_other_timers(serve):
             super().on_connect(session)
             session.login(session.peername)
 
-    server = serve(Trusts, first_byte_timeout=0.3, login_timeout=0.1)
+    server = serve(Trusts, first_byte_timeout=1.5, login_timeout=1.0)
     with Client(server.address) as client:
         assert client.receive_all() == b""
     assert server.next_end()[1].reason is CloseReason.FIRST_BYTE_TIMEOUT
@@ -115,21 +116,21 @@ def test_a_session_is_not_idle_while_either_side_talks(serve, says):
         def on_data(self, session, data):
             pass
 
-    server = serve(Hears, idle_timeout=0.5)
+    server = serve(Hears, idle_timeout=1.0)
     with Client(server.address) as client:
         session = server.next_session()
-        for _ in range(15):
-            time.sleep(0.1)
+        for _ in range(10):
+            time.sleep(0.2)
             if says == "client":
                 client.sendall(b"x")
             else:
                 session.send(b"x")
         spoken_at = time.monotonic()
-        assert client.receive_all() == (b"" if says == "client" else b"x" * 15)
-        assert time.monotonic() - spoken_at >= 0.4  # its last byte came a little before
+        assert client.receive_all() == (b"" if says == "client" else b"x" * 10)
+        assert time.monotonic() - spoken_at >= 0.8  # its last byte came a little before
     session, why = server.next_end()
     assert why.reason is CloseReason.IDLE_TIMEOUT
-    assert server.ended_at[session] - server.began_at[session] >= 1.5 + 0.5 - 0.1
+    assert server.ended_at[session] - server.began_at[session] >= 2.0 + 1.0 - 0.1
 
 
 def test_idle_and_first_byte_stand_still_while_reading_is_paused(serve):
@@ -242,7 +243,7 @@ def test_a_login_timeout_ends_a_session_whose_callback_runs_and_waits_for_it(ser
             calls.append("disconnect")
             super().on_disconnect(session, why)
 
-    server = serve(Blocks, login_timeout=0.2)
+    server = serve(Blocks, login_timeout=1.0)
     with Client(server.address) as client:
         session = server.next_session()
         client.sendall(b"x")
@@ -254,8 +255,8 @@ def test_a_login_timeout_ends_a_session_whose_callback_runs_and_waits_for_it(ser
 
 def test_a_timeout_and_its_sessions_next_client_on_the_same_slot(serve):
     """A timer that was meant for one client never ends the next one."""
-    server = serve(Clocked, accept_pool=1, accept_pool_max=1, workers=1, idle_timeout=0.4)
-    for _ in range(30):
+    server = serve(Clocked, accept_pool=1, accept_pool_max=1, workers=1, idle_timeout=1.0)
+    for _ in range(60):
         before = time.monotonic()
         with Client(server.address) as client:
             assert client.ask(b"x") == b"x"
@@ -267,22 +268,19 @@ def test_a_timeout_and_its_sessions_next_client_on_the_same_slot(serve):
         assert client.receive_all() == b""
     session, why = server.next_end()
     assert why.reason is CloseReason.IDLE_TIMEOUT
-    assert server.ended_at[session] - server.began_at[session] >= 0.39
+    assert server.ended_at[session] - server.began_at[session] >= 0.9
 
 
 def test_many_timers(serve, stack):
-    server = serve(Clocked, idle_timeout=1.0)
+    server = serve(Clocked, idle_timeout=4.0)
     clients = [stack.enter_context(Client(server.address)) for _ in range(300)]
     for client in clients[::3]:
         assert client.ask(b"x") == b"x"
     reasons = [server.next_end()[1].reason for _ in clients]
     assert set(reasons) == {CloseReason.IDLE_TIMEOUT}
     for session, ended_at in server.ended_at.items():
-        assert ended_at - server.began_at[session] >= 0.9  # on_connect may come a little late
-    assert (
-        server.stats().connections_active == 0
-        or wait_until(lambda: server.stats().connections_active == 0) is None
-    )
+        assert ended_at - server.began_at[session] >= 3.5  # on_connect may come a little late
+    wait_until(lambda: server.stats().connections_active == 0)
 
 
 def test_drain_timeout_is_exact(serve):
@@ -291,14 +289,14 @@ def test_drain_timeout_is_exact(serve):
             session.send(bytes(12 << 20))
             super().on_connect(session)
 
-    server = serve(Floods, drain_timeout=1.5)
+    server = serve(Floods, drain_timeout=3.0)
     with Client(server.address, receive_buffer=4096):
         server.next_session()
         before = time.monotonic()
         server.stop()
         took = time.monotonic() - before
     assert server.next_end()[1].reason is CloseReason.SHUTDOWN
-    assert 1.5 <= took <= 1.65
+    assert 3.0 <= took <= 3.3
 
 
 def test_a_stop_does_not_wait_for_timeouts(serve):
