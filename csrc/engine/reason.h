@@ -61,7 +61,7 @@ typedef enum {
     CAUSE_UNSENT,            /* not all that was queued could be sent */
     CAUSE_LINGER,            /* the peer's FIN did not come in time after ours */
     CAUSE_CALLBACK_ERROR,    /* a callback raised */
-    CAUSE_REFUSED,           /* max_connections was reached */
+    CAUSE_REFUSED,           /* max_connections, or its like for one address, was reached */
     CAUSE_SURPLUS,           /* enough spare sockets wait already */
     CAUSE_SHRUNK,            /* the pool shrinks, or accepting is paused */
     CAUSE_STOPPING,          /* the server stops */
