@@ -3,7 +3,7 @@
 import enum
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from iocpreuse._engine import Engine, Session
@@ -233,6 +233,21 @@ class Server:
         ServerStateError before `start`.
         """
         return self._running_engine().send(to, *data)
+
+    def broadcast(self, data: "Buffer", *, to: Iterable[SessionId] | None = None) -> int:
+        """Sends DATA to many clients: to all, or to those whose ids are in TO. Any thread.
+
+        The bytes stand once for all of them, and are queued without the GIL: first to the
+        sessions with the highest `Session.priority`, among equals in the order of TO, or in that
+        of connecting. An id that comes twice gets them once.
+
+        A session that is full is left out, so that a client that does not read costs the others
+        nothing: one whose `Session.send` would return False, or that write_limit would abort.
+        Its on_drain tells when there is room. Sessions that have ended, are ending or had
+        write_eof are left out as well. Returns how many it was queued to. Raises TypeError for
+        what is not bytes-like, or no session's id; ServerStateError before `start`.
+        """
+        return self._running_engine().broadcast(data, to)
 
     def get(self, session_id: SessionId) -> Session | None:
         """The session with this id, or None when it has ended."""

@@ -75,9 +75,14 @@ bool batch_take_done(batch_t *batch, bool all, event_t *out)
 void batch_add_dirty(batch_t *batch, slot_t *slot)
 {
     slot->dirty = batch;
+    slot->dirty_next = NULL;
     mutex_lock(&batch->lock);
-    slot->dirty_next = batch->dirty;
-    batch->dirty = slot;
+    if (batch->dirty == NULL) {
+        batch->dirty = slot;
+    } else {
+        batch->dirty_last->dirty_next = slot;
+    }
+    batch->dirty_last = slot;
     mutex_unlock(&batch->lock);
 }
 

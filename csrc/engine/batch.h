@@ -46,6 +46,7 @@ typedef struct batch {
     uint32_t running_settled;  /* those before it are settled */
     uint64_t running_since_ns; /* 0 = none run */
     slot_t *dirty;             /* slots whose queue is flushed when the events are settled */
+    slot_t *dirty_last;        /* the end of that list, where there is one */
     struct batch *crew_next;   /* in the engine's list of batches; constant */
 
     sendq_t done; /* pinned buffers whose owners may be released */
@@ -74,7 +75,7 @@ event_t *batch_take(batch_t *batch);
  * calls it when ALL have run; any other leaves out the one that may be running. */
 bool batch_take_done(batch_t *batch, bool all, event_t *out);
 
-/* Puts SLOT on the list of those to flush; its lock is held. */
+/* Puts SLOT behind those to flush: who was sent to first is served first. Its lock is held. */
 void batch_add_dirty(batch_t *batch, slot_t *slot);
 
 /* Takes the whole list. */

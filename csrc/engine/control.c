@@ -1,4 +1,6 @@
 /* control.c: what the application asks of a session, from any thread. */
+#include "control.h"
+
 #include "engine.h"
 #include "session.h"
 #include "state.h"
@@ -7,8 +9,14 @@
 /* A queue this long is worth a system call at once; less waits for the batch to gather. */
 #define SEND_AT_ONCE_BYTES 32768u
 
-/* The slot that serves TOKEN, locked; else NULL and why. */
-static slot_t *lock_session(engine_t *engine, token_t token, call_t *why)
+/* Sends of other threads that follow each other as closely as this are gathered as well. It is
+ * about what a worker takes to wake up. */
+#define FLOOD_NS (100 * NS_PER_US)
+
+/* A worker that was called this long ago, and has not come, is busy with something else. */
+#define CALLED_IN_VAIN_NS (5 * NS_PER_MS)
+
+slot_t *control_lock(engine_t *engine, token_t token, call_t *why)
 {
     slot_t *slot = table_find(&engine->table, token);
     *why = CALL_CLOSED;
@@ -25,70 +33,56 @@ static slot_t *lock_session(engine_t *engine, token_t token, call_t *why)
 }
 
 /* Leaves the flush to BATCH's worker, which does it when its callbacks have run; false where
- * it is not to wait: another worker has it already, or there is much to send. */
+ * it is not to wait: another worker has it already. */
 static bool defer(slot_t *slot, batch_t *batch)
 {
-    if (batch == NULL || slot->session.out.bytes >= SEND_AT_ONCE_BYTES) {
-        return false;
-    }
     if (slot->dirty == NULL) {
         batch_add_dirty(batch, slot);
     }
     return slot->dirty == batch;
 }
 
-static void queue(engine_t *engine, slot_t *slot, sendq_t *chain)
+bool control_may_gather(engine_t *engine)
 {
-    session_t *session = &slot->session;
-    atomic_u64_add(&engine->send_queue_bytes, chain->bytes);
-    session->messages_sent += chain->bytes > 0;
-    sendq_append(&session->out, chain);
+    return atomic_ptr_load(&engine->kicked) == NULL ||
+           io_now_ns(engine->io) < atomic_u64_load(&engine->kicked_ns) + CALLED_IN_VAIN_NS;
 }
 
-call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *batch)
+/* Whether what another thread sends now is part of a flood, and a worker is free to gather it.
+ * A lone message leaves at once, without the detour. It is a guess, and may be wrong either way:
+ * a slot that is kicked is looked at, and one that is not is served by the caller. */
+static bool is_flood(engine_t *engine)
 {
-    call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
-    if (slot == NULL) {
-        atomic_u64_add(&engine->stale_sends, 1);
-        return result;
+    uint64_t now_ns = io_now_ns(engine->io);
+    bool flood = now_ns < atomic_u64_load(&engine->foreign_ns) + FLOOD_NS;
+    atomic_u64_store(&engine->foreign_ns, now_ns);
+    return flood && control_may_gather(engine);
+}
+
+void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
+{
+    bool little = slot->session.out.bytes < SEND_AT_ONCE_BYTES;
+    if (little && batch != NULL && defer(slot, batch)) {
+        return;
     }
-    session_t *session = &slot->session;
-    if (slot->state != SLOT_OPEN) {
-        result = CALL_CLOSED;
-    } else if (session->fin_wanted) {
-        result = CALL_EOF;
-    } else if (session->out.bytes + chain->bytes > engine->options.write_limit) {
-        ending_t ending = ending_local(REASON_WRITE_OVERFLOW);
-        session->reset = true;
-        session_drain(engine, slot, &ending);
-        session_advance(engine, slot, NULL);
-        result = CALL_OVERFLOW;
+    if (little && batch == NULL && (gather || is_flood(engine))) {
+        engine_kick(engine, slot);
     } else {
-        queue(engine, slot, chain);
-        if (!defer(slot, batch)) {
-            session_advance(engine, slot, batch);
-        }
-        session->write_full |= session->out.bytes > engine->options.write_high;
-        result = session->write_full ? CALL_FULL : CALL_OK;
+        session_advance(engine, slot, batch);
     }
-    mutex_unlock(&slot->lock);
-    return result;
 }
 
 call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
     if (slot->state == SLOT_OPEN) {
         ending_t ending = ending_local(reason);
         session_flush(engine, slot, &ending);
-        if (!defer(slot, batch)) {
-            session_advance(engine, slot, batch);
-        }
+        control_leave(engine, slot, batch, false);
     }
     mutex_unlock(&slot->lock);
     return CALL_OK;
@@ -97,7 +91,7 @@ call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *bat
 call_t engine_abort(engine_t *engine, token_t token, reason_t reason, bool reset)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
@@ -114,15 +108,13 @@ call_t engine_abort(engine_t *engine, token_t token, reason_t reason, bool reset
 call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
     if (slot->state == SLOT_OPEN) {
         slot->session.fin_wanted = true;
-        if (!defer(slot, batch)) {
-            session_advance(engine, slot, batch);
-        }
+        control_leave(engine, slot, batch, false);
     } else {
         result = CALL_CLOSED;
     }
@@ -133,7 +125,7 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
 call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
@@ -153,7 +145,7 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
 call_t engine_login(engine_t *engine, token_t token)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
@@ -171,7 +163,7 @@ call_t engine_login(engine_t *engine, token_t token)
 call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }
@@ -183,7 +175,7 @@ call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
 call_t engine_info(engine_t *engine, token_t token, session_info_t *out)
 {
     call_t result;
-    slot_t *slot = lock_session(engine, token, &result);
+    slot_t *slot = control_lock(engine, token, &result);
     if (slot == NULL) {
         return result;
     }

@@ -117,6 +117,7 @@ void engine_kick(engine_t *engine, slot_t *slot)
     } while (!atomic_ptr_cas(&engine->kicked, &head, slot));
     /* The worker that comes takes the whole list: the first on it has called it already. */
     if (head == NULL) {
+        atomic_u64_store(&engine->kicked_ns, io_now_ns(engine->io));
         io_wake(engine->io, 1);
     }
 }
@@ -163,12 +164,26 @@ static void feed(engine_t *engine, const io_event_t *event, batch_t *batch)
     }
 }
 
+/* The slots that were kicked, the first one first. */
+static slot_t *take_kicked(engine_t *engine)
+{
+    slot_t *newest = atomic_ptr_load(&engine->kicked);
+    if (newest != NULL) {
+        newest = atomic_ptr_exchange(&engine->kicked, NULL);
+    }
+    slot_t *oldest = NULL;
+    while (newest != NULL) {
+        slot_t *next = newest->kick_next;
+        newest->kick_next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
 static void feed_kicked(engine_t *engine, batch_t *batch)
 {
-    slot_t *slot = atomic_ptr_load(&engine->kicked);
-    if (slot != NULL) {
-        slot = atomic_ptr_exchange(&engine->kicked, NULL);
-    }
+    slot_t *slot = take_kicked(engine);
     while (slot != NULL) {
         mutex_lock(&slot->lock);
         slot_t *next = slot->kick_next;
@@ -228,11 +243,12 @@ void engine_begin(engine_t *engine, batch_t *batch)
 
 void engine_settle(engine_t *engine, batch_t *batch)
 {
+    /* First, in the order in which they were sent to: settling an event sends as well. */
+    session_flush_dirty(engine, batch_take_dirty(batch), batch);
     event_t event;
     while (batch_take_done(batch, true, &event)) {
         session_settle(engine, &event, batch);
     }
-    session_flush_dirty(engine, batch_take_dirty(batch), batch);
 }
 
 void engine_stats(engine_t *engine, engine_stats_t *out)

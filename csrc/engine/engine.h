@@ -17,6 +17,7 @@
 #include "framing.h"
 #include "reason.h"
 #include "sendq.h"
+#include "shared.h"
 #include "token.h"
 
 typedef struct engine engine_t;
@@ -131,11 +132,18 @@ void engine_stop(engine_t *engine, uint64_t drain_ns);
  * in the backlog meanwhile. Any thread. */
 void engine_pause(engine_t *engine, bool paused);
 
-/* Sessions. BATCH is the calling worker's, or NULL in any other thread: what a worker
- * sends from its callbacks leaves when it settles, gathered. */
+/* Sessions. BATCH is the calling worker's, or NULL in any other thread. What a worker sends
+ * from its callbacks leaves when it settles, gathered; what others send leaves at once, or, when
+ * it comes thick and fast, gathered by a worker. */
 
 /* Queues CHAIN, which is empty afterwards only if the result is CALL_OK or CALL_FULL. */
 call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *batch);
+
+/* Queues MESSAGE, made for as many, to the COUNT different sessions of TO, in this order. One
+ * whose queue is full, by write_high or by write_limit, gets none of it and is told when there is
+ * room (EVENT_DRAIN); one that has ended, or ends, neither. Returns how many it was queued to. */
+size_t engine_broadcast(engine_t *engine, shared_t *message, const token_t *to, size_t count,
+                        batch_t *batch);
 
 /* Flushes, then ends the session in order, for REASON. */
 call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/check.h"
+#include "shared.h"
 
 sendbuf_t *sendbuf_copy(const void *data, size_t len)
 {
@@ -98,6 +99,16 @@ const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool 
     return first;
 }
 
+void sendq_release(sendbuf_t *buf, sendq_t *done)
+{
+    if (buf->owner == NULL) {
+        free(buf);
+    } else {
+        buf->sent = buf->len;
+        sendq_push(done, buf);
+    }
+}
+
 static void finish_head(sendq_t *queue, sendq_t *done)
 {
     sendbuf_t *buf = queue->head;
@@ -106,11 +117,11 @@ static void finish_head(sendq_t *queue, sendq_t *done)
     if (queue->head == NULL) {
         queue->tail = NULL;
     }
-    if (buf->owner == NULL) {
-        free(buf);
-    } else {
-        buf->sent = buf->len;
-        sendq_push(done, buf);
+    if (buf->run != NULL) {
+        buf = shared_finish(buf);
+    }
+    if (buf != NULL) {
+        sendq_release(buf, done);
     }
 }
 

@@ -1,8 +1,9 @@
 /* sendq.h: what a session has queued to send, in order.
  *
  * A sendbuf owns its bytes: either they stand behind it (a copy), or OWNER keeps
- * them alive (a pinned object of the application). The engine never looks at
- * OWNER; it hands finished buffers to whoever may release it. */
+ * them alive (a pinned object of the application), or it is one of many that share
+ * a message (shared.h). The engine never looks at OWNER; it hands finished buffers to
+ * whoever may release it, and then frees them with free(). */
 #ifndef IOCPREUSE_ENGINE_SENDQ_H
 #define IOCPREUSE_ENGINE_SENDQ_H
 
@@ -14,7 +15,8 @@
 
 typedef struct sendbuf {
     struct sendbuf *next;
-    void *owner; /* NULL = the bytes are a copy */
+    struct shared_run *run; /* NULL = it stands alone */
+    void *owner;            /* NULL = the bytes are a copy */
     const char *data;
     size_t len;
     size_t sent;
@@ -50,6 +52,9 @@ uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32
 
 /* Takes SENT bytes off the front; finished buffers go to DONE (pinned) or are freed (copies). */
 void sendq_consume(sendq_t *queue, uint64_t sent, sendq_t *done);
+
+/* Releases BUF, which stands alone and is in no queue: to DONE where it is pinned. */
+void sendq_release(sendbuf_t *buf, sendq_t *done);
 
 /* Takes everything off, as sendq_consume does. */
 void sendq_clear(sendq_t *queue, sendq_t *done);

@@ -11,6 +11,7 @@
 #include "table.h"
 #include "wheel.h"
 
+#define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
@@ -45,11 +46,13 @@ struct engine {
 
     atomic_u64_t send_queue_bytes;
     atomic_u64_t stale_sends;
-    atomic_u64_t cooling; /* slots in COOLING */
-    atomic_ptr_t crew;    /* the workers' batches; only ever grows */
-    atomic_u32_t watch;   /* whether the manager watches them */
-    atomic_ptr_t kicked;  /* slots that a worker must look at */
-    atomic_u32_t stop;    /* stop_t */
+    atomic_u64_t cooling;    /* slots in COOLING */
+    atomic_ptr_t crew;       /* the workers' batches; only ever grows */
+    atomic_u32_t watch;      /* whether the manager watches them */
+    atomic_ptr_t kicked;     /* slots that a worker must look at, the newest first */
+    atomic_u64_t kicked_ns;  /* when there was first one, after none */
+    atomic_u64_t foreign_ns; /* when a thread of the application's own last sent something */
+    atomic_u32_t stop;       /* stop_t */
     atomic_u32_t stop_asked;
     atomic_u64_t stop_deadline_ns;
 };

@@ -224,6 +224,16 @@ static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, 
     return PyBool_FromLong(result == CALL_OK || result == CALL_FULL);
 }
 
+static PyObject *engine_type_broadcast(engine_object_t *self, PyObject *const *args,
+                                       Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "broadcast(data, to) takes two arguments");
+        return NULL;
+    }
+    return broadcasting_send(self, args[0], args[1]);
+}
+
 static PyObject *engine_type_is_worker(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
@@ -265,9 +275,16 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
 #define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
 
 static PyMethodDef engine_methods[] = {
-    METHOD(start, METH_NOARGS),     METHOD(work, METH_NOARGS),  METHOD(manage, METH_NOARGS),
-    METHOD(forget, METH_NOARGS),    METHOD(stop, METH_O),       METHOD(send, METH_FASTCALL),
-    METHOD(is_worker, METH_NOARGS), METHOD(stats, METH_NOARGS), METHOD(pause, METH_O),
+    METHOD(start, METH_NOARGS),
+    METHOD(work, METH_NOARGS),
+    METHOD(manage, METH_NOARGS),
+    METHOD(forget, METH_NOARGS),
+    METHOD(stop, METH_O),
+    METHOD(send, METH_FASTCALL),
+    METHOD(broadcast, METH_FASTCALL),
+    METHOD(is_worker, METH_NOARGS),
+    METHOD(stats, METH_NOARGS),
+    METHOD(pause, METH_O),
     {NULL, NULL, 0, NULL},
 };
 

@@ -17,9 +17,14 @@ static bool push(sendq_t *chain, sendbuf_t *buf)
 }
 
 /* Bytes that nobody can change are sent from where they are, all others are copied. */
+static bool is_pinnable(PyObject *object)
+{
+    return PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) >= PIN_MIN_BYTES;
+}
+
 static bool push_object(sendq_t *chain, PyObject *object)
 {
-    if (PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) >= PIN_MIN_BYTES) {
+    if (is_pinnable(object)) {
         sendbuf_t *buf =
             sendbuf_pin(PyBytes_AS_STRING(object), (size_t)PyBytes_GET_SIZE(object), object);
         if (buf != NULL) {
@@ -34,6 +39,18 @@ static bool push_object(sendq_t *chain, PyObject *object)
     bool good = view.len == 0 || push(chain, sendbuf_copy(view.buf, (size_t)view.len));
     PyBuffer_Release(&view);
     return good;
+}
+
+shared_t *sending_share(PyObject *object, const Py_buffer *view, size_t count)
+{
+    PyObject *owner = is_pinnable(object) ? object : NULL;
+    shared_t *message = shared_new(view->buf, (size_t)view->len, owner, count);
+    if (message == NULL) {
+        PyErr_NoMemory();
+    } else {
+        Py_XINCREF(owner);
+    }
+    return message;
 }
 
 /* One message, from its first buffer to the one that ends it; *NEXT is what follows. */

@@ -93,6 +93,12 @@ batch_t *dispatch_batch(engine_object_t *self);
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result);
 
+/* OBJECT, which VIEW shows, as a message for COUNT sessions. NULL with an exception. */
+shared_t *sending_share(PyObject *object, const Py_buffer *view, size_t count);
+
+/* Queues DATA to the sessions with the ids in TO, or to all (None); how many took it, as an int. */
+PyObject *broadcasting_send(engine_object_t *self, PyObject *data, PyObject *to);
+
 /* The whole messages of QUEUE of which the peer certainly has nothing, as a list of bytes.
  * PARTIAL: it may have others in part. */
 PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial);

@@ -6,6 +6,7 @@
 
 #include "tally.h"
 #include "../../csrc/engine/sendq.h"
+#include "../../csrc/engine/shared.h"
 
 static tally_t tally;
 
@@ -147,8 +148,109 @@ static void test_untouched(void)
     clear(&queue);
 }
 
+static shared_t *share(void *owner, size_t count)
+{
+    shared_t *message = shared_new("shared", 6, owner, count);
+    if (message == NULL) {
+        exit(2);
+    }
+    return message;
+}
+
+/* What is in DONE is freed; whether it was OWNER's, once (NULL = nothing was there). */
+static bool releases(sendq_t *done, const void *owner)
+{
+    sendbuf_t *buf = done->head;
+    bool good = owner == NULL ? buf == NULL
+                              : buf != NULL && buf->next == NULL && buf->owner == owner &&
+                                    memcmp(buf->data, "shared", 6) == 0;
+    free(buf);
+    sendq_init(done);
+    return good;
+}
+
+/* A message for COUNT queues, of which TAKEN get it. */
+static void test_shared(size_t count, size_t taken)
+{
+    int owner;
+    sendq_t queues[40];
+    sendq_t done;
+    sendq_init(&done);
+    shared_t *message = share(&owner, count);
+    for (size_t i = 0; i < taken; i++) {
+        sendq_init(&queues[i]);
+        push(&queues[i], "own", true);
+        sendq_push(&queues[i], shared_take(message));
+        push(&queues[i], ".", true);
+    }
+    bool good = true;
+    for (size_t i = 0; i < taken; i++) {
+        good = good && queues[i].bytes == 10 && gathers(&queues[i], 8, 99, "ownshared.");
+    }
+    report(good, "every queue has it in its place");
+    if (taken > 1) {
+        sendq_consume(&queues[0], 5, &done);
+        report(gathers(&queues[0], 8, 99, "ared.") && gathers(&queues[1], 8, 99, "ownshared."),
+               "each comes as far as it comes");
+    }
+    shared_close(message, &done);
+    report(releases(&done, taken == 0 ? &owner : NULL), "the maker lets go");
+    for (size_t i = 0; i < taken; i++) {
+        sendq_clear(&queues[i], &done);
+        good = good && releases(&done, i + 1 == taken ? &owner : NULL);
+    }
+    report(good, "the last one hands its owner on");
+}
+
+static void test_shared_while_it_is_made(void)
+{
+    int owner;
+    sendq_t queue;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&done);
+    shared_t *message = share(&owner, 20);
+    for (int i = 0; i < 20; i++) {
+        sendq_push(&queue, shared_take(message));
+        sendq_clear(&queue, &done);
+    }
+    report(releases(&done, NULL), "it stays while more may be taken");
+    shared_close(message, &done);
+    report(releases(&done, &owner), "and goes with its maker");
+    message = share(NULL, 3);
+    sendq_push(&queue, shared_take(message));
+    shared_close(message, &done);
+    report(gathers(&queue, 8, 99, "shared"), "a copy stands behind it");
+    sendq_clear(&queue, &done);
+    report(releases(&done, NULL), "and is no one's to release");
+}
+
+static void test_shared_is_one_message(void)
+{
+    sendq_t queue;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&done);
+    shared_t *message = share(NULL, 1);
+    push(&queue, "a", true);
+    sendq_push(&queue, shared_take(message));
+    push(&queue, "b", true);
+    shared_close(message, &done);
+    report(untouched(&queue, 0, "a", false), "it has not begun");
+    report(untouched(&queue, 1, "shared", true), "nor has it here");
+    report(untouched(&queue, 2, "b", true), "but here");
+    clear(&queue);
+}
+
 int main(void)
 {
+    test_shared(0, 0);
+    test_shared(1, 1);
+    test_shared(7, 0);
+    test_shared(8, 8);
+    test_shared(40, 33);
+    test_shared_while_it_is_made();
+    test_shared_is_one_message();
     test_gather_and_consume();
     test_owners();
     test_append();

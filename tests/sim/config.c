@@ -109,6 +109,9 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
         config->manager_late_ns = 4 * NS_PER_S;
         config->odds_slow_call = 0;
     }
+    /* From numbers of its own: worlds without broadcasts go on as they did. */
+    rng_t other = {.state = rng_mix(plan->seed + BROADCAST_MARK)};
+    config->odds_broadcast = rng_below(&other, 2) == 0 ? 0 : 16u << rng_below(&other, 5);
     config->drain_ns = rng_below(rng, 3) == 0 ? 0 : NS_PER_MS << rng_below(rng, 18);
     config->stops_again = rng_below(rng, 4) == 0;
     rng_t apart = {.state = rng_mix(plan->seed ^ 0xF4A3u)};

@@ -50,7 +50,7 @@ def attack(mutant: Mutant) -> Verdict:
     """Builds and runs one mutant."""
     with cache.scratch("mutant") as folder:
         mutate(mutant, folder / "tree")
-        program = build(folder / "tree", folder / "out", FLAGS)
+        program = build(folder / "tree", folder / "out", (*FLAGS, *mutant.flags))
         begin = time.monotonic()
         try:
             ran = subprocess.run(

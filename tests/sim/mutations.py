@@ -11,11 +11,15 @@ class Mutant:
 
     name: str
     changes: tuple[Change, ...]
+    flags: tuple[str, ...] = ()  # of the build in which it can be noticed
 
 
 def one(name: str, file: str, old: str, new: str) -> Mutant:
     return Mutant(name, ((file, old, new),))
 
+
+# The build of tools/sim.py in which other threads start operations themselves.
+LATE_FLAGS = ("-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0")
 
 # The checks that would end the run before a later guard's absence is felt.
 NO_CHECKS: tuple[Change, ...] = (
@@ -338,7 +342,7 @@ MUTANTS = (
     # Sending.
     one(
         "send-after-eof",
-        "control.c",
+        "send.c",
         "    } else if (session->fin_wanted) {\n        result = CALL_EOF;\n",
         "",
     ),
@@ -360,6 +364,56 @@ MUTANTS = (
         "recycle.c",
         "        slab_give(&engine->slab, session->recv_buf);\n",
         "",
+    ),
+    # Broadcasts.
+    one("broadcast-to-full", "send.c", "    if (session->write_full) {", "    if (0) {"),
+    one(
+        "broadcast-past-limit",
+        "send.c",
+        "    if (session->out.bytes + len <= options->write_limit) {",
+        "    if (1) {",
+    ),
+    one("broadcast-after-eof", "send.c", " && !session->fin_wanted &&", " &&"),
+    one(
+        "broadcast-after-end",
+        "send.c",
+        "bool taken = slot->state == SLOT_OPEN && ",
+        "bool taken = ",
+    ),
+    one(
+        "broadcast-owes-drain",
+        "send.c",
+        "        session->write_full |= session->out.bytes > engine->options.write_high;\n    }",
+        "    }",
+    ),
+    one(
+        "shared-waits-for-others",
+        "shared.c",
+        "    if (atomic_u64_add(&run->left, 0 - (uint64_t)count) > 0) {",
+        "    if (atomic_u64_add(&run->left, 0 - (uint64_t)count) > 1) {",
+    ),
+    one(
+        "shared-waits-for-runs",
+        "shared.c",
+        "atomic_u64_add(&message->left, (uint64_t)-1) > 0 ? NULL",
+        "atomic_u64_add(&message->left, (uint64_t)-1) > 1 ? NULL",
+    ),
+    one(
+        "shared-waits-for-maker",
+        "shared.c",
+        "    atomic_u64_store(&message->left, 1);\n",
+        "    atomic_u64_store(&message->left, 0);\n",
+    ),
+    one(
+        "shared-gives-back-rest",
+        "shared.c",
+        "        (void)leave(run, RUN_BUFS - taken);",
+        "        (void)leave(run, 0);",
+    ),
+    Mutant(
+        "flood-is-kicked",
+        (("control.c", "            engine_kick(engine, slot);\n", ""),),
+        LATE_FLAGS,
     ),
     # The crew.
     one(

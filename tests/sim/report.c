@@ -51,8 +51,9 @@ void report_print(const totals_t *totals, double seconds)
     report__faults(totals);
     report__timeouts(totals);
     printf("clients: %" PRIu64 ", sessions: %" PRIu64 ", events: %" PRIu64 ", sends: %" PRIu64
-           ", calls on sessions that are over: %" PRIu64 "\n",
-           totals->clients, totals->sessions, totals->events, totals->sends, totals->stale_calls);
+           ", broadcasts: %" PRIu64 ", calls on sessions that are over: %" PRIu64 "\n",
+           totals->clients, totals->sessions, totals->events, totals->sends, totals->broadcasts,
+           totals->stale_calls);
     printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own\n",
            totals->bytes_to_clients, totals->bytes_from_clients);
     printf("virtual time: %.0f s; preemptions: %" PRIu64 "; submits: %" PRIu64 "\n",

@@ -7,8 +7,7 @@
 
 #define PIECES_MAX 4u
 
-/* A pinned buffer is the test's own memory: freed as soon as the engine says it is done. */
-static sendbuf_t *sending__pin(world_t *world, uint64_t number, uint64_t position, uint32_t len)
+void *sending_own(world_t *world, uint32_t len, char **bytes)
 {
     uint32_t place = 0;
     while (place < world->pins_top && world->pins[place].bytes != NULL) {
@@ -17,19 +16,41 @@ static sendbuf_t *sending__pin(world_t *world, uint64_t number, uint64_t positio
     if (place == PINS_MAX) {
         return NULL;
     }
-    char *bytes = malloc(len + 1);
-    if (bytes == NULL) {
+    *bytes = malloc(len + 1);
+    if (*bytes == NULL) {
+        return NULL;
+    }
+    world->pins[place] = (pin_t){*bytes, len};
+    world->pins_live++;
+    world->pins_top = place == world->pins_top ? place + 1 : world->pins_top;
+    return (void *)(uintptr_t)(place + 1);
+}
+
+void sending_disown(world_t *world, const void *owner, const char *bytes)
+{
+    uintptr_t place = (uintptr_t)owner - 1;
+    if (place >= world->pins_top || world->pins[place].bytes == NULL ||
+        world->pins[place].bytes != bytes) {
+        world_fail(world, "a pinned buffer is released twice");
+    }
+    memset(world->pins[place].bytes, 0xDD, world->pins[place].len);
+    free(world->pins[place].bytes);
+    world->pins[place].bytes = NULL;
+    world->pins_live--;
+}
+
+static sendbuf_t *sending__pin(world_t *world, uint64_t number, uint64_t position, uint32_t len)
+{
+    char *bytes;
+    void *owner = sending_own(world, len, &bytes);
+    if (owner == NULL) {
         return NULL;
     }
     stream_fill(stream_of_server(number), position, bytes, len);
-    sendbuf_t *buf = sendbuf_pin(bytes, len, (void *)(uintptr_t)(place + 1));
+    sendbuf_t *buf = sendbuf_pin(bytes, len, owner);
     if (buf == NULL) {
-        free(bytes);
-        return NULL;
+        sending_disown(world, owner, bytes);
     }
-    world->pins[place] = (pin_t){bytes, len};
-    world->pins_live++;
-    world->pins_top = place == world->pins_top ? place + 1 : world->pins_top;
     return buf;
 }
 
@@ -39,15 +60,7 @@ void sending_release(world_t *world, sendq_t *done)
         sendbuf_t *buf = done->head;
         done->head = buf->next;
         if (buf->owner != NULL) {
-            uintptr_t place = (uintptr_t)buf->owner - 1;
-            if (place >= world->pins_top || world->pins[place].bytes == NULL ||
-                world->pins[place].bytes != buf->data) {
-                world_fail(world, "a pinned buffer is released twice");
-            }
-            memset(world->pins[place].bytes, 0xDD, world->pins[place].len);
-            free(world->pins[place].bytes);
-            world->pins[place].bytes = NULL;
-            world->pins_live--;
+            sending_disown(world, buf->owner, buf->data);
         }
         free(buf);
     }

@@ -189,7 +189,7 @@ static bool world__open(world_t *world)
         return false;
     }
     world->io = world->engine->io;
-    sim_hooks_t hooks = {world, world__sim_failed, world__manager_sleeps};
+    sim_hooks_t hooks = {world, world__sim_failed, world__manager_sleeps, broadcasting_match};
     sim_configure(world->io, &world->config.sim, &hooks);
     sim_trace_to(world->io, world->plan.log);
     return true;
@@ -251,6 +251,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     world->rng.state = rng_mix(plan->seed + 1);
     world->recs = world__memory(SESSIONS_MAX, sizeof *world->recs);
     world->pins = world__memory(PINS_MAX, sizeof *world->pins);
+    world->casts = world__memory(CASTS_MAX, sizeof *world->casts);
     threads_make(world);
     config_make(&world->config, plan, &world->rng);
     world->config.engine.generation = &world->generation;
@@ -263,6 +264,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     }
     hooks_enter(NULL);
     fiber_free(world->manager);
+    free(world->casts);
     free(world->pins);
     free(world->recs);
     free(world);

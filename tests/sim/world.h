@@ -25,6 +25,10 @@
 #define NEST_MAX     3u
 #define SLOTS_MAX    512u
 #define SCRATCH_SIZE 4096u
+#define CASTS_MAX    8192u
+
+/* The streams of broadcasts, beside those of the clients. */
+#define BROADCAST_MARK (1ull << 62)
 
 /* What is asked for on the command line. */
 typedef struct {
@@ -46,6 +50,7 @@ typedef struct {
     uint64_t clients;
     uint64_t events;
     uint64_t sends;
+    uint64_t broadcasts;
     uint64_t stale_calls; /* calls on sessions that are over */
     uint64_t bytes_to_clients;
     uint64_t bytes_from_clients;
@@ -72,11 +77,13 @@ typedef struct {
     uint32_t message_skip;
     uint32_t message_size;
     bool in_call;  /* a callback of it runs */
-    bool sending;  /* a thread is in engine_send for it */
+    bool sending;  /* a thread is in engine_send or engine_broadcast for it */
     bool closed;   /* EVENT_CLOSED has come */
     bool is_reset; /* the application aborted it with RST */
     bool eof_heard;
     bool eof_written;
+    uint32_t cast_first; /* the first of its casts that it has not read, and the last; as */
+    uint32_t cast_last;  /* places in casts + 1, 0 = none */
     uint32_t logins_asked;
     uint32_t logins;     /* EVENT_LOGINs */
     uint32_t fulls;      /* times that CALL_FULL was returned */
@@ -94,6 +101,16 @@ typedef struct {
     uint32_t len;
     uint32_t size; /* all that it takes of the stream */
 } message_t;
+
+/* A broadcast's bytes in a client's stream: the first LEN of the stream MARK. */
+typedef struct {
+    uint64_t mark;
+    uint64_t position;
+    uint32_t len;
+    uint32_t next; /* of the same client: its place + 1 */
+} cast_t;
+
+typedef struct broadcast broadcast_t;
 
 /* Bytes that the engine sends from where they are. */
 typedef struct {
@@ -152,6 +169,7 @@ typedef struct {
     uint32_t odds_act;        /* that a callback does something */
     uint32_t odds_end;        /* that it is something that ends the session */
     uint32_t whims;           /* of 1024: how often other threads do something */
+    uint32_t odds_broadcast;  /* of 1024: that it is a broadcast, as in callbacks */
     uint64_t think_ns;        /* clients' and callbacks' pauses */
     uint64_t manager_late_ns; /* the manager's clock is that coarse */
     uint64_t drain_ns;
@@ -198,7 +216,12 @@ typedef struct world {
 
     rec_t *recs;
     uint32_t recs_count;
-    uint64_t stale_sends; /* as the engine should count them */
+    uint64_t stale_sends;  /* as the engine should count them */
+    uint64_t stale_unsure; /* and perhaps these: their clients went during a broadcast */
+    uint32_t rec_of_conn[SIM_CONNS_MAX]; /* its place in recs + 1 */
+    cast_t *casts;
+    uint32_t casts_count;
+    broadcast_t *broadcasts; /* under way */
     pin_t *pins;
     uint32_t pins_top;
     uint32_t pins_live;
@@ -253,6 +276,17 @@ message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t posi
 /* sending.c: its sends. */
 void sending_try(world_t *world, rec_t *rec, batch_t *batch);
 void sending_release(world_t *world, sendq_t *done);
+/* Memory of the test's own: freed as soon as the engine is done with it. Returns its owner. */
+void *sending_own(world_t *world, uint32_t len, char **bytes);
+void sending_disown(world_t *world, const void *owner, const char *bytes);
+
+/* broadcasting.c: and its broadcasts. */
+void broadcasting_try(world_t *world, batch_t *batch);
+/* The engine takes MESSAGE for SLOT's queue; its lock is held. */
+void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *slot);
+/* How many of LEN bytes are what the client of CONN should get at POSITION. */
+size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const char *bytes,
+                          size_t len);
 
 /* crowd.c: the clients. */
 bool crowd_act(world_t *world);

@@ -21,13 +21,13 @@ bool sim_cancel_wins(io_t *io)
     return rng_chance(&io->rng, 40000);
 }
 
-/* The bytes reach the connection: each of them must be the next one of its own stream. */
+/* The bytes reach the connection: each of them must be its next one. */
 static void kernel__take(io_t *io, sim_conn_t *conn, const sim_op_t *record, uint32_t bytes)
 {
     for (uint32_t i = 0; bytes > 0; i++) {
         uint32_t part = record->bufs[i].len < bytes ? record->bufs[i].len : bytes;
-        size_t good =
-            stream_match(stream_of_server(conn->number), conn->taken, record->bufs[i].data, part);
+        size_t good = io->hooks.match(io->hooks.context, (uint32_t)(conn - io->conns), conn->taken,
+                                      record->bufs[i].data, part);
         if (good != part) {
             sim_fail(io, "client %u was sent a byte that is not its own, at position %u",
                      (unsigned)conn->number, (unsigned)(conn->taken + good));

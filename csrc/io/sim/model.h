@@ -7,7 +7,6 @@
 /* What the system has. Submits fail for want of resources beyond it; the memory is bounded. */
 #define SIM_SOCKS_MAX  1024u
 #define SIM_OPS_MAX    2048u
-#define SIM_CONNS_MAX  256u
 #define SIM_TIMERS_MAX 2048u
 
 #define SIM_INDEX_NONE UINT32_MAX

@@ -18,6 +18,9 @@
 #include "../io.h"
 #include "rng.h"
 
+/* Connections that the model can have at once. */
+#define SIM_CONNS_MAX 256u
+
 typedef enum { SIM_ACCEPT, SIM_DISCONNECT, SIM_RECV, SIM_SEND, SIM_KINDS } sim_kind_t;
 
 /* What can go wrong, and is counted when it does. */
@@ -77,6 +80,8 @@ typedef struct {
     void *context;
     void (*fail)(void *context, const char *what); /* does not return */
     void (*manager_sleeps)(void *context);         /* returns when sim_manager_is_due, or later */
+    /* How many of LEN bytes are what the client of CONN should get at POSITION. */
+    size_t (*match)(void *context, uint32_t conn, uint64_t position, const char *bytes, size_t len);
 } sim_hooks_t;
 
 /* Before the first operation; what was made until then (the listener) stays. */

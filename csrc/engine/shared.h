@@ -1,0 +1,30 @@
+/* shared.h: one message for many send queues: its bytes stand once, however many wait for them.
+ *
+ * Every queue gets a sendbuf of its own, which tells how far that one has come. They are all made
+ * beforehand, so that a broadcast fails as a whole or not at all, and in runs of a few: a thousand
+ * receivers do not take a thousand allocations, and one that never reads keeps a run, not a
+ * thousand. Whoever finishes the last of them frees the message, or hands on its owner. */
+#ifndef IOCPREUSE_ENGINE_SHARED_H
+#define IOCPREUSE_ENGINE_SHARED_H
+
+#include "sendq.h"
+
+typedef struct shared shared_t;
+
+/* A message of LEN bytes for up to COUNT queues: a copy, or with an OWNER a reference to them.
+ * NULL = no memory. The thread that makes it is the only one to take from it and to close it. */
+shared_t *shared_new(const void *data, size_t len, void *owner, size_t count);
+
+size_t shared_len(const shared_t *message);
+
+/* The next queue's sendbuf, a whole message; not more often than COUNT. */
+sendbuf_t *shared_take(shared_t *message);
+
+/* No more are taken. If all that were are finished, its owner goes to DONE. */
+void shared_close(shared_t *message, sendq_t *done);
+
+/* A queue is through with BUF, which was taken from a message. Returns what is to be released
+ * instead of it (see sendq.h): NULL, as long as there are others. */
+sendbuf_t *shared_finish(sendbuf_t *buf);
+
+#endif
