@@ -133,6 +133,47 @@ static void reply_late(void *arg)
     }
 }
 
+/* Some of those clients, each once. */
+static size_t choose(application_t *app, uint32_t from, token_t *out)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < CAST_MAX; i++) {
+        token_t token = atomic_u64_load(&app->late_ring[(from + i) % LATE_RING]);
+        bool fresh = token != TOKEN_NONE;
+        for (size_t k = 0; k < count; k++) {
+            fresh = fresh && out[k] != token;
+        }
+        if (fresh) {
+            out[count++] = token;
+        }
+    }
+    return count;
+}
+
+/* Tells many of them at once; a client that came later must not hear of it. */
+static void broadcast(void *arg)
+{
+    application_t *app = arg;
+    for (uint32_t turn = 0; atomic_u32_load(&app->late_over) == 0; turn++) {
+        token_t to[CAST_MAX];
+        size_t count = choose(app, (uint32_t)atomic_u64_load(&app->late_next) - CAST_MAX / 2, to);
+        say_t words = {CAST, atomic_u64_load(&app->generation)};
+        sendq_t done;
+        sendq_init(&done);
+        shared_t *message = shared_new(&words, sizeof words, NULL, count);
+        if (message == NULL) {
+            fatal("memory");
+        }
+        size_t queued = engine_broadcast(app->engine, message, to, count, NULL);
+        shared_close(message, &done);
+        atomic_u64_add(&app->cast_wanted, count);
+        atomic_u64_add(&app->cast_queued, queued);
+        if (turn % 16 == 0) {
+            thread_sleep(1);
+        }
+    }
+}
+
 void application_start(application_t *app, bool recycle)
 {
     memset(app, 0, sizeof *app);
@@ -163,6 +204,7 @@ void application_start(application_t *app, bool recycle)
     }
     app->manager = thread_start(manage, app);
     app->late = thread_start(reply_late, app);
+    app->cast = thread_start(broadcast, app);
 }
 
 void application_stop(application_t *app, uint64_t drain_ns, engine_stats_t *stats)
@@ -174,6 +216,7 @@ void application_stop(application_t *app, uint64_t drain_ns, engine_stats_t *sta
     }
     atomic_u32_store(&app->late_over, 1);
     thread_join(app->late);
+    thread_join(app->cast);
     engine_stats(app->engine, stats);
     engine_close(app->engine);
 }

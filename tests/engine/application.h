@@ -18,7 +18,11 @@ typedef struct {
 #define GREETING UINT64_MAX
 #define LATE     (UINT64_MAX - 1)
 
+/* What a broadcast says instead of a token; its number is the newest client's generation. */
+#define CAST UINT64_MAX
+
 #define LATE_RING 1024u
+#define CAST_MAX  64u /* receivers of a broadcast */
 
 typedef struct {
     engine_t *engine;
@@ -27,12 +31,15 @@ typedef struct {
     thread_t *workers[WORKERS];
     thread_t *manager;
     thread_t *late;
+    thread_t *cast;
     atomic_u64_t opened;
     atomic_u64_t closed;
     atomic_u64_t overlaps;  /* two events of one session at once: must stay 0 */
     atomic_u64_t disorders; /* an event before OPEN, after CLOSED or twice: must stay 0 */
     atomic_u64_t late_sent;
-    atomic_u64_t late_stale; /* of them, those whose client had gone */
+    atomic_u64_t late_stale;  /* of them, those whose client had gone */
+    atomic_u64_t cast_wanted; /* receivers of broadcasts */
+    atomic_u64_t cast_queued; /* of them, those who took it */
     atomic_u32_t late_over;
     atomic_u64_t late_next;
     atomic_u64_t late_ring[LATE_RING]; /* tokens to be replied to when they may be gone */
