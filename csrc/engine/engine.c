@@ -4,6 +4,7 @@
 
 #include "crew.h"
 #include "pool.h"
+#include "receive.h"
 #include "recycle.h"
 #include "session.h"
 #include "state.h"
@@ -32,7 +33,11 @@ int engine_open(engine_t **out, const engine_options_t *options)
     engine->pool_target = options->accept_pool;
     mutex_init(&engine->lock);
     list_init(&engine->idle);
-    slab_init(&engine->slab, options->read_size);
+    slab_init(&engine->slab, options->read_size, SLAB_KEEP_MAX);
+    slab_init(&engine->large, receive_large_size(options->read_size), SLAB_KEEP_LARGE_MAX);
+    if (options->framing.kind == FRAMING_NONE) {
+        engine->options.framing.length = options->read_size;
+    }
     wheel_init(&engine->wheel);
     peers_init(&engine->peers, (uintptr_t)engine);
     io_options_t io_options = {.concurrency = options->concurrency};
@@ -75,6 +80,7 @@ void engine_close(engine_t *engine)
     table_destroy(&engine->table);
     crew_destroy(engine);
     slab_destroy(&engine->slab);
+    slab_destroy(&engine->large);
     peers_destroy(&engine->peers);
     wheel_destroy(&engine->wheel);
     if (engine->io != NULL) {

@@ -242,5 +242,6 @@ frame_t cutter_next(cutter_t *cutter, const framing_t *framing)
     case FRAMING_FIXED:
         return cut_known(cutter, 0, framing->length);
     }
-    return hand_input(cutter, 0, cutter->input_len, 0);
+    uint32_t len = cutter->input_len < framing->length ? cutter->input_len : framing->length;
+    return hand_input(cutter, 0, len, 0);
 }

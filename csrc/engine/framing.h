@@ -14,7 +14,7 @@
 #define FRAMING_DELIMITER_MAX 16u
 
 typedef enum {
-    FRAMING_NONE,          /* a message is what one receive brought */
+    FRAMING_NONE,          /* a message is what one receive brought, at most LENGTH bytes */
     FRAMING_LINES,         /* ends with DELIMITER, which is not part of it */
     FRAMING_LENGTH_PREFIX, /* follows PREFIX bytes that tell its length */
     FRAMING_FIXED          /* has LENGTH bytes */
@@ -23,7 +23,7 @@ typedef enum {
 /* How a stream is cut; the same for all sessions, and constant. */
 typedef struct {
     framing_kind_t kind;
-    uint32_t length;
+    uint32_t length; /* also, with FRAMING_NONE: the most that one message takes of it */
     uint32_t prefix; /* 1, 2, 4 or 8 */
     bool little;     /* the prefix has its least significant byte first */
     char delimiter[FRAMING_DELIMITER_MAX];

@@ -2,6 +2,7 @@
 
 #include "../base/check.h"
 #include "pool.h"
+#include "receive.h"
 #include "state.h"
 
 /* A disconnect slower than this is cooling: TIME_WAIT holds it up. */
@@ -107,11 +108,7 @@ static void release(engine_t *engine, slot_t *slot, batch_t *batch)
     session_t *session = &slot->session;
     atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);
     sendq_clear(&session->out, &batch->done);
-    cutter_drop(&session->cutter);
-    if (session->recv_buf != NULL) {
-        slab_give(&engine->slab, session->recv_buf);
-        session->recv_buf = NULL;
-    }
+    receive_release(slot);
     engine_set_deadline(engine, slot, 0);
 }
 

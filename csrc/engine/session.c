@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "../base/check.h"
+#include "receive.h"
 #include "recycle.h"
 #include "state.h"
 #include "timeout.h"
@@ -49,7 +50,7 @@ void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending)
     }
 }
 
-static void drain_for_status(engine_t *engine, slot_t *slot, int status, int error)
+void session_fail(engine_t *engine, slot_t *slot, int status, int error)
 {
     ending_t ending = ending_from_status((uint32_t)status, error);
     session_drain(engine, slot, &ending);
@@ -88,7 +89,7 @@ static void start_send(engine_t *engine, slot_t *slot)
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_SEND;
         session->send_len = 0;
-        drain_for_status(engine, slot, status, op->error);
+        session_fail(engine, slot, status, op->error);
     }
 }
 
@@ -106,7 +107,7 @@ static void finish_sending(engine_t *engine, slot_t *slot)
     if (session->fin_wanted && !session->fin_sent) {
         int status = io_shutdown(engine->io, slot->sock);
         if (status < 0) {
-            drain_for_status(engine, slot, status, 0);
+            session_fail(engine, slot, status, 0);
             return;
         }
         session->fin_sent = true;
@@ -132,46 +133,6 @@ static void advance_sending(engine_t *engine, slot_t *slot)
         finish_sending(engine, slot);
     } else {
         start_send(engine, slot);
-    }
-}
-
-static bool may_receive(const slot_t *slot)
-{
-    const session_t *session = &slot->session;
-    if (session->peer_eof || (slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0) {
-        return false;
-    }
-    if ((slot->pending & (PENDING_OPEN | PENDING_DATA)) != 0) {
-        return false;
-    }
-    return slot->state == SLOT_FLUSHING || !session->read_paused;
-}
-
-static void advance_receiving(engine_t *engine, slot_t *slot)
-{
-    session_t *session = &slot->session;
-    if (!may_receive(slot)) {
-        return;
-    }
-    if (session->recv_buf != NULL && !session->recv_ready && slab_is_crowded(&engine->slab)) {
-        slab_give(&engine->slab, session->recv_buf);
-        session->recv_buf = NULL;
-    }
-    if (session->recv_buf == NULL) {
-        session->recv_buf = slab_take(&engine->slab, !session->recv_ready);
-    }
-    if (session->recv_buf == NULL && session->recv_ready) {
-        drain_for_status(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
-        return;
-    }
-    session->recv_probe = session->recv_buf == NULL;
-    session->recv_ready = false;
-    uint32_t len = session->recv_probe ? 0 : engine->options.read_size;
-    io_op_t *op = slot_arm(slot, &slot->recv, FLIGHT_RECV);
-    int status = io_recv(engine->io, op, slot->sock, session->recv_buf, len);
-    if (status < 0) {
-        slot->in_flight &= ~FLIGHT_RECV;
-        drain_for_status(engine, slot, status, op->error);
     }
 }
 
@@ -233,7 +194,7 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         advance_sending(engine, slot);
     }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
-        advance_receiving(engine, slot);
+        receive_advance(engine, slot);
     }
     end_amid_message(engine, slot);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
@@ -257,113 +218,11 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     mutex_unlock(&slot->lock);
 }
 
-/* The stream cannot be cut any further. The slot's lock is held. */
-static void end_stream(engine_t *engine, slot_t *slot, frame_t fault)
-{
-    if (slot->state != SLOT_OPEN) {
-        return;
-    }
-    if (fault == FRAME_NO_MEMORY) {
-        drain_for_status(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
-        return;
-    }
-    ending_t ending = ending_frame(fault, slot->session.cutter.told_len);
-    session_flush(engine, slot, &ending);
-}
-
-/* Only what has a whole message in it is worth an event. */
-static void cut_first(engine_t *engine, slot_t *slot)
-{
-    session_t *session = &slot->session;
-    frame_t frame = cutter_next(&session->cutter, &engine->options.framing);
-    session->cut = frame == FRAME_MESSAGE;
-    if (session->cut) {
-        slot->pending |= PENDING_DATA;
-    } else if (frame != FRAME_MORE) {
-        end_stream(engine, slot, frame);
-    }
-}
-
-static bool cut_next(engine_t *engine, slot_t *slot)
-{
-    frame_t frame = cutter_next(&slot->session.cutter, &engine->options.framing);
-    if (frame != FRAME_MESSAGE && frame != FRAME_MORE) {
-        mutex_lock(&slot->lock);
-        end_stream(engine, slot, frame);
-        mutex_unlock(&slot->lock);
-    }
-    return frame == FRAME_MESSAGE;
-}
-
-bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len)
-{
-    session_t *session = &event->slot->session;
-    if (atomic_u32_load(&session->mute) != 0) {
-        return false;
-    }
-    if (!session->cut && !cut_next(engine, event->slot)) {
-        return false;
-    }
-    session->cut = false;
-    atomic_u64_add(&session->messages_received, 1);
-    *data = session->cutter.message;
-    *len = session->cutter.message_len;
-    return true;
-}
-
-/* What a session that ends no longer wants to hear is dropped here. */
-static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
-{
-    session_t *session = &slot->session;
-    if (session->recv_probe) {
-        session->recv_ready = true;
-        return;
-    }
-    if (bytes == 0) {
-        session->peer_eof = true;
-        if (slot->state == SLOT_OPEN) {
-            slot->pending |= PENDING_EOF;
-        }
-        return;
-    }
-    session->active_ns = batch->now_ns;
-    session->bytes_received += bytes;
-    batch->bytes_received += bytes;
-    if (slot->state == SLOT_OPEN) {
-        cutter_feed(&session->cutter, session->recv_buf, bytes);
-        cut_first(engine, slot);
-    }
-}
-
-/* An operation never outlives its client: the drain waits for it. A completion for another
- * generation would mean that a client's bytes may have reached a stranger. */
-static void land(slot_t *slot, const operation_t *operation, uint32_t flight)
-{
-    CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);
-    slot->in_flight &= ~flight;
-}
-
-void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
-{
-    mutex_lock(&slot->lock);
-    land(slot, &slot->recv, FLIGHT_RECV);
-    uint32_t status = io_event_status(event);
-    if (slot->state != SLOT_DRAINING) {
-        if ((int32_t)status < 0) {
-            drain_for_status(engine, slot, (int)status, io_event_error(event));
-        } else {
-            take_received(engine, slot, io_event_bytes(event), batch);
-        }
-    }
-    session_advance(engine, slot, batch);
-    mutex_unlock(&slot->lock);
-}
-
 void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
 {
     session_t *session = &slot->session;
     mutex_lock(&slot->lock);
-    land(slot, &slot->send, FLIGHT_SEND);
+    slot_land(slot, &slot->send, FLIGHT_SEND);
     uint32_t status = io_event_status(event);
     uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
     if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
@@ -377,7 +236,7 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     if (slot->state == SLOT_DRAINING) {
         session->ending.unsent_bytes = session->out.bytes;
     } else if ((int32_t)status < 0) {
-        drain_for_status(engine, slot, (int)status, io_event_error(event));
+        session_fail(engine, slot, (int)status, io_event_error(event));
     } else if (slot->state == SLOT_FLUSHING && bytes > 0) {
         allow_flush(engine, slot);
     }
@@ -400,9 +259,8 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     mutex_lock(&slot->lock);
     CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
     slot->in_flight &= ~FLIGHT_CALLBACK;
-    if (event->kind == EVENT_DATA && slot->state == SLOT_OPEN &&
-        (slot->session.cut || slot->session.cutter.input_len > 0)) {
-        slot->pending |= PENDING_DATA; /* it was paused in the middle */
+    if (event->kind == EVENT_DATA) {
+        receive_settle(slot);
     }
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);

@@ -31,6 +31,9 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 /* Begins the end without delay: OPEN or FLUSHING to DRAINING. The first ending stays. */
 void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending);
 
+/* The same for an operation that completed, or failed at once, with STATUS. */
+void session_fail(engine_t *engine, slot_t *slot, int status, int error);
+
 /* The manager's look at a session whose deadline has passed. */
 void session_overdue(engine_t *engine, slot_t *slot);
 

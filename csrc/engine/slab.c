@@ -5,9 +5,9 @@
 /* More than this are not worth keeping for the next burst. */
 #define FREE_MAX 256
 
-void slab_init(slab_t *slab, uint32_t size)
+void slab_init(slab_t *slab, uint32_t size, uint32_t keep_max)
 {
-    *slab = (slab_t){.size = size < sizeof(slab_buf_t) ? (uint32_t)sizeof(slab_buf_t) : size};
+    *slab = (slab_t){.size = size, .keep_max = keep_max};
     mutex_init(&slab->lock);
 }
 
@@ -24,7 +24,7 @@ void slab_destroy(slab_t *slab)
 void *slab_take(slab_t *slab, bool waits)
 {
     mutex_lock(&slab->lock);
-    if (waits && atomic_u64_load(&slab->taken) >= SLAB_KEEP_MAX) {
+    if (waits && atomic_u64_load(&slab->taken) >= slab->keep_max) {
         mutex_unlock(&slab->lock);
         return NULL;
     }
@@ -36,7 +36,7 @@ void *slab_take(slab_t *slab, bool waits)
     }
     mutex_unlock(&slab->lock);
     if (buf == NULL) {
-        buf = malloc(slab->size);
+        buf = malloc(slab->size < sizeof *buf ? sizeof *buf : slab->size);
         if (buf == NULL) {
             atomic_u64_add(&slab->taken, (uint64_t)-1);
         }

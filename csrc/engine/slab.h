@@ -19,15 +19,19 @@ typedef struct slab_buf {
     struct slab_buf *next;
 } slab_buf_t;
 
-typedef struct {
+/* The same for large ones, which are for clients that send much at this moment. */
+#define SLAB_KEEP_LARGE_MAX 64
+
+typedef struct slab {
     mutex_t lock; /* a leaf */
     slab_buf_t *free;
     uint32_t free_count;
-    uint32_t size;
+    uint32_t size;      /* bytes of each; constant */
+    uint32_t keep_max;  /* sessions that may hold one while they wait; constant */
     atomic_u64_t taken; /* changed under the lock, read without it */
 } slab_t;
 
-void slab_init(slab_t *slab, uint32_t size);
+void slab_init(slab_t *slab, uint32_t size, uint32_t keep_max);
 
 /* Frees what is not taken. */
 void slab_destroy(slab_t *slab);
@@ -40,7 +44,7 @@ void slab_give(slab_t *slab, void *buf);
 /* Whether a session that goes back to waiting had better give its buffer back. */
 static inline bool slab_is_crowded(slab_t *slab)
 {
-    return atomic_u64_load(&slab->taken) > SLAB_KEEP_MAX;
+    return atomic_u64_load(&slab->taken) > slab->keep_max;
 }
 
 #endif

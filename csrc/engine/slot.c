@@ -80,6 +80,12 @@ void slot_destroy(slot_t *slot)
     mutex_destroy(&slot->lock);
 }
 
+void slot_land(slot_t *slot, const operation_t *operation, uint32_t flight)
+{
+    CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);
+    slot->in_flight &= ~flight;
+}
+
 void slot_wipe(slot_t *slot)
 {
     CHECK(slot->in_flight == 0);

@@ -68,13 +68,15 @@ typedef struct {
     io_addr_t peer;
     io_addr_t local;
     sendq_t out;
-    char *recv_buf;    /* from the slab, or NULL */
+    char *recv_buf; /* from RECV_SLAB, or NULL */
+    struct slab *recv_slab;
     cutter_t cutter;   /* what was received and not told yet; in a callback, its worker's own */
     bool cut;          /* the cutter has a message that was not told yet; the same */
     atomic_u32_t mute; /* no more messages are told; written under the lock, read without it */
     uint32_t send_len; /* bytes given to the send that is in flight, or that failed */
     bool recv_probe;   /* the receive in flight is one of 0 bytes */
     bool recv_ready;   /* it found something to read */
+    bool recv_full;    /* the last one brought as much as a buffer of read_size holds */
     bool read_paused;  /* no receive until the application wants more */
     bool peer_eof;     /* the peer's FIN has been read */
     bool fin_wanted;   /* our FIN follows what is queued */
@@ -131,6 +133,10 @@ void slot_wipe(slot_t *slot);
 
 const char *slot_state_name(slot_state_t state);
 bool slot_may_change(slot_state_t from, slot_state_t to);
+
+/* An operation of the slot's client has come back. It never outlives that client, the drain waits
+ * for it; one of another generation would mean that bytes may have reached a stranger. */
+void slot_land(slot_t *slot, const operation_t *operation, uint32_t flight);
 
 /* Prepares an operation for a new start, for the slot's present client. */
 static inline io_op_t *slot_arm(slot_t *slot, operation_t *operation, uint32_t flight)

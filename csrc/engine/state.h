@@ -27,7 +27,8 @@ struct engine {
     io_sock_t listener;
     recycling_t recycling;
     table_t table;
-    slab_t slab;
+    slab_t slab;  /* receive buffers of read_size */
+    slab_t large; /* and larger ones */
     wheel_t wheel;
 
     /* Guards what follows, the growth of the table and the slots' pool nodes. Never

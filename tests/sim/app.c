@@ -268,7 +268,9 @@ static bool app__hear(world_t *world, rec_t *rec, const event_t *event)
     if (world->config.engine.framing.kind == FRAMING_NONE) {
         expected = (message_t){FRAME_MESSAGE, 0, rec->message_len, rec->message_len};
     }
-    if (expected.end != FRAME_MESSAGE || expected.len != rec->message_len) {
+    if (expected.end != FRAME_MESSAGE || expected.len != rec->message_len ||
+        (world->config.engine.framing.kind == FRAMING_NONE &&
+         rec->message_len > world->config.engine.read_size)) {
         world_fail(world, "client %u's message is cut wrong", (unsigned)rec->number);
     }
     rec->message_skip = expected.skip;

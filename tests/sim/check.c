@@ -296,6 +296,7 @@ typedef struct {
     uint64_t spare;
     uint64_t queued;
     uint64_t bufs;
+    uint64_t large;    /* buffers of the other slab */
     uint64_t cooling;  /* that are not given up */
     uint64_t timer_ns; /* when the first timer comes up */
 } census_t;
@@ -317,7 +318,10 @@ static void check__count(world_t *world, census_t *census)
         uint64_t timer_ns = atomic_u64_load(&slot->timer.due_ns);
         census->timer_ns =
             timer_ns != 0 && timer_ns < census->timer_ns ? timer_ns : census->timer_ns;
-        census->bufs += slot->session.recv_buf != NULL;
+        if (slot->session.recv_buf != NULL) {
+            census->large += slot->session.recv_slab == &engine->large;
+            census->bufs += slot->session.recv_slab == &engine->slab;
+        }
     }
 }
 
@@ -429,6 +433,9 @@ void check_all(world_t *world)
     CHECK_THAT(world, atomic_u64_load(&engine->send_queue_bytes) == census.queued,
                "the engine counts %u queued bytes, not %u",
                (unsigned)atomic_u64_load(&engine->send_queue_bytes), (unsigned)census.queued);
+    CHECK_THAT(world, atomic_u64_load(&engine->large.taken) == census.large,
+               "the slab counts %u large buffers, not %u",
+               (unsigned)atomic_u64_load(&engine->large.taken), (unsigned)census.large);
     CHECK_THAT(world, atomic_u64_load(&engine->slab.taken) == census.bufs,
                "the slab counts %u buffers, not %u", (unsigned)atomic_u64_load(&engine->slab.taken),
                (unsigned)census.bufs);

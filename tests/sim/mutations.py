@@ -29,7 +29,7 @@ NO_CHECKS: tuple[Change, ...] = (
         "void slot_wipe(slot_t *slot)\n{\n    CHECK(slot->in_flight == 0);",
         "void slot_wipe(slot_t *slot)\n{",
     ),
-    ("session.c", "CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);", ""),
+    ("slot.c", "CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);", ""),
 )
 DRAIN = "slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0"
 NO_DRAIN: Change = (
@@ -141,7 +141,7 @@ MUTANTS = (
     ),
     one(
         "receive-in-callback",
-        "session.c",
+        "receive.c",
         "(slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0",
         "(slot->in_flight & FLIGHT_RECV) != 0",
     ),
@@ -171,23 +171,23 @@ MUTANTS = (
     ),
     one(
         "the-rest-is-told",
-        "session.c",
+        "receive.c",
         "        slot->pending |= PENDING_DATA; /* it was paused in the middle */\n",
         "",
     ),
     one("end-amid-message", "session.c", "cutter_is_amid(cutter)) {", "false) {"),
-    one("faults-end", "session.c", "        end_stream(engine, slot, frame);\n    }", "    }"),
+    one("faults-end", "receive.c", "        end_stream(engine, slot, frame);\n    }", "    }"),
     one(
         "faults-end-later",
-        "session.c",
+        "receive.c",
         "        end_stream(engine, slot, frame);\n        m",
         "        m",
     ),
     one(
         "too-long-a-line", "framing.c", "    return len > framing->max_length;", "    return false;"
     ),
-    one("kept-is-freed", "recycle.c", "    cutter_drop(&session->cutter);\n", ""),
-    one("told-once", "session.c", "    session->cut = false;\n    atomic", "    atomic"),
+    one("kept-is-freed", "receive.c", "    cutter_drop(&slot->session.cutter);\n", ""),
+    one("told-once", "receive.c", "    session->cut = false;\n    atomic", "    atomic"),
     # Time.
     one(
         "flush-deadline",
@@ -221,7 +221,7 @@ MUTANTS = (
     # Silence.
     one(
         "received-is-not-silent",
-        "session.c",
+        "receive.c",
         "    session->active_ns = batch->now_ns;\n",
         "",
     ),
@@ -361,8 +361,8 @@ MUTANTS = (
     ),
     one(
         "buffer-goes-back",
-        "recycle.c",
-        "        slab_give(&engine->slab, session->recv_buf);\n",
+        "receive.c",
+        "        slab_give(session->recv_slab, session->recv_buf);\n",
         "",
     ),
     # Broadcasts.

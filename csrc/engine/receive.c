@@ -1,0 +1,194 @@
+#include "receive.h"
+
+#include "session.h"
+#include "state.h"
+
+/* A client that fills its buffer gets one this many times as large, but no larger than that. */
+#define LARGE_TIMES     16u
+#define LARGE_BYTES_MAX (256u * 1024u)
+
+uint32_t receive_large_size(uint32_t read_size)
+{
+    if (read_size >= LARGE_BYTES_MAX / LARGE_TIMES) {
+        return read_size > LARGE_BYTES_MAX ? read_size : LARGE_BYTES_MAX;
+    }
+    return read_size * LARGE_TIMES;
+}
+
+static bool may_receive(const slot_t *slot)
+{
+    const session_t *session = &slot->session;
+    if (session->peer_eof || (slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0) {
+        return false;
+    }
+    if ((slot->pending & (PENDING_OPEN | PENDING_DATA)) != 0) {
+        return false;
+    }
+    return slot->state == SLOT_FLUSHING || !session->read_paused;
+}
+
+static void give_buffer(session_t *session)
+{
+    if (session->recv_buf != NULL) {
+        slab_give(session->recv_slab, session->recv_buf);
+        session->recv_buf = NULL;
+    }
+}
+
+static void take_buffer(session_t *session, slab_t *slab, bool waits)
+{
+    void *buf = slab_take(slab, waits);
+    if (buf != NULL) {
+        give_buffer(session);
+        session->recv_buf = buf;
+        session->recv_slab = slab;
+    }
+}
+
+/* The buffer for the next receive. None is held while many sessions wait, and a large one only as
+ * long as the client fills what it gets. */
+static void fit_buffer(engine_t *engine, session_t *session)
+{
+    bool large = session->recv_buf != NULL && session->recv_slab == &engine->large;
+    if (session->recv_buf != NULL && !session->recv_ready &&
+        (slab_is_crowded(&engine->slab) || (large && !session->recv_full))) {
+        give_buffer(session);
+    }
+    if (session->recv_buf == NULL) {
+        take_buffer(session, &engine->slab, !session->recv_ready);
+    }
+    if (session->recv_full && !large && session->recv_buf != NULL) {
+        take_buffer(session, &engine->large, true);
+    }
+}
+
+void receive_advance(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    if (!may_receive(slot)) {
+        return;
+    }
+    fit_buffer(engine, session);
+    if (session->recv_buf == NULL && session->recv_ready) {
+        session_fail(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
+        return;
+    }
+    session->recv_probe = session->recv_buf == NULL;
+    session->recv_ready = false;
+    uint32_t len = session->recv_probe ? 0 : session->recv_slab->size;
+    io_op_t *op = slot_arm(slot, &slot->recv, FLIGHT_RECV);
+    int status = io_recv(engine->io, op, slot->sock, session->recv_buf, len);
+    if (status < 0) {
+        slot->in_flight &= ~FLIGHT_RECV;
+        session_fail(engine, slot, status, op->error);
+    }
+}
+
+/* The stream cannot be cut any further. The slot's lock is held. */
+static void end_stream(engine_t *engine, slot_t *slot, frame_t fault)
+{
+    if (slot->state != SLOT_OPEN) {
+        return;
+    }
+    if (fault == FRAME_NO_MEMORY) {
+        session_fail(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
+        return;
+    }
+    ending_t ending = ending_frame(fault, slot->session.cutter.told_len);
+    session_flush(engine, slot, &ending);
+}
+
+/* Only what has a whole message in it is worth an event. */
+static void cut_first(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    frame_t frame = cutter_next(&session->cutter, &engine->options.framing);
+    session->cut = frame == FRAME_MESSAGE;
+    if (session->cut) {
+        slot->pending |= PENDING_DATA;
+    } else if (frame != FRAME_MORE) {
+        end_stream(engine, slot, frame);
+    }
+}
+
+static bool cut_next(engine_t *engine, slot_t *slot)
+{
+    frame_t frame = cutter_next(&slot->session.cutter, &engine->options.framing);
+    if (frame != FRAME_MESSAGE && frame != FRAME_MORE) {
+        mutex_lock(&slot->lock);
+        end_stream(engine, slot, frame);
+        mutex_unlock(&slot->lock);
+    }
+    return frame == FRAME_MESSAGE;
+}
+
+bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len)
+{
+    session_t *session = &event->slot->session;
+    if (atomic_u32_load(&session->mute) != 0) {
+        return false;
+    }
+    if (!session->cut && !cut_next(engine, event->slot)) {
+        return false;
+    }
+    session->cut = false;
+    atomic_u64_add(&session->messages_received, 1);
+    *data = session->cutter.message;
+    *len = session->cutter.message_len;
+    return true;
+}
+
+/* What a session that ends no longer wants to hear is dropped here. */
+static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    if (session->recv_probe) {
+        session->recv_ready = true;
+        return;
+    }
+    if (bytes == 0) {
+        session->peer_eof = true;
+        if (slot->state == SLOT_OPEN) {
+            slot->pending |= PENDING_EOF;
+        }
+        return;
+    }
+    session->recv_full = bytes >= engine->options.read_size;
+    session->active_ns = batch->now_ns;
+    session->bytes_received += bytes;
+    batch->bytes_received += bytes;
+    if (slot->state == SLOT_OPEN) {
+        cutter_feed(&session->cutter, session->recv_buf, bytes);
+        cut_first(engine, slot);
+    }
+}
+
+void receive_settle(slot_t *slot)
+{
+    session_t *session = &slot->session;
+    if (slot->state == SLOT_OPEN && (session->cut || session->cutter.input_len > 0)) {
+        slot->pending |= PENDING_DATA; /* it was paused in the middle */
+    }
+}
+
+void receive_release(slot_t *slot)
+{
+    cutter_drop(&slot->session.cutter);
+    give_buffer(&slot->session);
+}
+
+void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    mutex_lock(&slot->lock);
+    slot_land(slot, &slot->recv, FLIGHT_RECV);
+    uint32_t status = io_event_status(event);
+    if (slot->state != SLOT_DRAINING) {
+        if ((int32_t)status < 0) {
+            session_fail(engine, slot, (int)status, io_event_error(event));
+        } else {
+            take_received(engine, slot, io_event_bytes(event), batch);
+        }
+    }
+    session_advance(engine, slot, batch);
+    mutex_unlock(&slot->lock);
+}

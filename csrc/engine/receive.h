@@ -1,0 +1,21 @@
+/* receive.h: a session's receiving side: the buffer, the receive in flight, and the messages that
+ * what it brought is cut into. With the slot's lock held. */
+#ifndef IOCPREUSE_ENGINE_RECEIVE_H
+#define IOCPREUSE_ENGINE_RECEIVE_H
+
+#include "engine.h"
+#include "slot.h"
+
+/* The size of the large buffers, for an engine whose others have READ_SIZE. */
+uint32_t receive_large_size(uint32_t read_size);
+
+/* Posts the next receive, if the session is to have one now. */
+void receive_advance(engine_t *engine, slot_t *slot);
+
+/* The callback of an EVENT_DATA has run; it may have been paused amid the messages. */
+void receive_settle(slot_t *slot);
+
+/* Takes back what the session holds: nothing is in flight. */
+void receive_release(slot_t *slot);
+
+#endif
