@@ -56,6 +56,13 @@ void session_fail(engine_t *engine, slot_t *slot, int status, int error)
     session_drain(engine, slot, &ending);
 }
 
+/* The peer's FIN has so much time from now on, as ours is out. */
+static void allow_linger(engine_t *engine, slot_t *slot)
+{
+    uint64_t linger_ns = engine_is_stopping(engine) ? LINGER_STOPPING_NS : LINGER_NS;
+    engine_set_deadline(engine, slot, io_now_ns(engine->io) + linger_ns);
+}
+
 /* What is queued has so much time from now on, as has what is left of it after each send. */
 static void allow_flush(engine_t *engine, slot_t *slot)
 {
@@ -69,7 +76,11 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
     record(slot, ending);
     slot_set_state(slot, SLOT_FLUSHING);
     atomic_u32_store(&slot->session.mute, 1);
-    allow_flush(engine, slot);
+    if (slot->session.fin_sent) {
+        allow_linger(engine, slot);
+    } else {
+        allow_flush(engine, slot);
+    }
     slot->pending &= PENDING_OPEN;
     slot->session.fin_wanted = true;
 }
@@ -112,8 +123,7 @@ static void finish_sending(engine_t *engine, slot_t *slot)
         }
         session->fin_sent = true;
         if (flushing) {
-            uint64_t linger_ns = engine_is_stopping(engine) ? LINGER_STOPPING_NS : LINGER_NS;
-            engine_set_deadline(engine, slot, io_now_ns(engine->io) + linger_ns);
+            allow_linger(engine, slot);
         }
     }
     if (session->fin_sent && session->peer_eof && (slot->pending & PENDING_EOF) == 0 &&

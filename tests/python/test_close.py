@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import threading
+import time
 
 import pytest
 from peers import WINDOWS, Client, Recorder, noise, wait_until, was_reset
@@ -63,6 +64,18 @@ def test_close_flushes(serve):
     assert why.reason is CloseReason.LOCAL_CLOSE
     assert why.initiator == "local"
     assert not server.errors
+
+
+def test_close_after_write_eof_waits_for_the_client_no_longer_than_close_alone(serve):
+    server = serve()
+    with Client(server.address) as client:
+        session = server.next_session()
+        session.write_eof()
+        assert client.receive_all() == b""
+        before = time.monotonic()
+        session.close()
+        assert server.next_end()[1].reason is CloseReason.LOCAL_CLOSE
+        assert time.monotonic() - before < 20  # a flush might take 60 s
 
 
 def test_close_from_another_thread(serve):

@@ -155,14 +155,18 @@ static expiry_t check__silence(const world_t *world, const slot_t *slot)
 }
 
 /* What SLOT waits for by itself, once its session ends. */
-static expiry_t check__deadline(const slot_t *slot)
+static expiry_t check__deadline(world_t *world, const slot_t *slot)
 {
     expiry_t expiry = {.at_ns = UINT64_MAX};
     if (slot->deadline_ns != 0) {
+        bool lingers = slot->state == SLOT_FLUSHING && slot->session.fin_sent;
         expiry.at_ns = slot->deadline_ns;
         expiry.span_ns = slot->state == SLOT_RECYCLING ? 250 * NS_PER_MS
                          : slot->state == SLOT_COOLING ? 245 * NS_PER_S
+                         : lingers                     ? 2 * NS_PER_S
                                                        : 60 * NS_PER_S;
+        CHECK_THAT(world, expiry.at_ns <= io_now_ns(world->io) + expiry.span_ns,
+                   "slot %u has a deadline that is too far away", slot->index);
     }
     return expiry;
 }
@@ -177,7 +181,7 @@ static void check__timer(world_t *world, slot_t *slot)
                "slot %u: its timer contradicts itself", slot->index);
     CHECK_THAT(world, !open || slot->deadline_ns == 0, "slot %u serves, and has a deadline",
                slot->index);
-    expiry_t expiry = open ? check__silence(world, slot) : check__deadline(slot);
+    expiry_t expiry = open ? check__silence(world, slot) : check__deadline(world, slot);
     if (expiry.at_ns == UINT64_MAX) {
         return;
     }

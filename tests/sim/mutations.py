@@ -192,9 +192,10 @@ MUTANTS = (
     one(
         "flush-deadline",
         "session.c",
-        "    allow_flush(engine, slot);\n    slot->pending",
-        "    slot->pending",
+        "    } else {\n        allow_flush(engine, slot);\n    }\n    slot->pending",
+        "    }\n    slot->pending",
     ),
+    one("linger-after-eof", "session.c", "    if (slot->session.fin_sent) {", "    if (0) {"),
     one("drain-clears-deadline", "session.c", "    engine_set_deadline(engine, slot, 0);\n", ""),
     one(
         "timer-wakes-manager",
