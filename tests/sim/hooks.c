@@ -203,7 +203,7 @@ void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batc
 /* Where the timeouts, in a file of their own, end a session. */
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
 {
-    app_check_timeout(hooks__world, slot, ending->reason);
+    silence_check(hooks__world, slot, ending->reason);
     __real_session_flush(engine, slot, ending);
 }
 

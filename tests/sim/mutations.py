@@ -149,8 +149,8 @@ MUTANTS = (
     one(
         "kick-wakes",
         "engine.c",
-        "    if (head == NULL) {\n        io_wake(engine->io, 1);",
-        "    if (0) {\n        io_wake(engine->io, 1);",
+        "io_now_ns(engine->io));\n        io_wake(engine->io, 1);\n",
+        "io_now_ns(engine->io));\n",
     ),
     one("kick-again", "engine.c", "        slot->kicked = false;\n", ""),
     # Messages.
@@ -413,7 +413,7 @@ MUTANTS = (
     ),
     Mutant(
         "flood-is-kicked",
-        (("control.c", "            engine_kick(engine, slot);\n", ""),),
+        (("control.c", "        engine_kick(engine, slot);\n", "        ;\n"),),
         LATE_FLAGS,
     ),
     # The crew.

@@ -265,8 +265,6 @@ bool app_begin(world_t *world, event_t *event, batch_t *batch);
 void app_end(world_t *world, event_t *event, batch_t *batch);
 /* SLOT's socket is about to be disconnected for reuse. */
 void app_check_recycled(world_t *world, const slot_t *slot);
-/* SLOT's session begins to end for REASON: if that is a timeout, was it silent for so long? */
-void app_check_timeout(world_t *world, const slot_t *slot, reason_t reason);
 bool app_intrude(world_t *world); /* from a thread of its own */
 
 /* messages.c: what a client's stream from POSITION on begins with. */
@@ -287,6 +285,9 @@ void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *s
 /* How many of LEN bytes are what the client of CONN should get at POSITION. */
 size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const char *bytes,
                           size_t len);
+
+/* silence.c: SLOT's session begins to end for REASON. */
+void silence_check(world_t *world, const slot_t *slot, reason_t reason);
 
 /* crowd.c: the clients. */
 bool crowd_act(world_t *world);

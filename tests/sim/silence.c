@@ -1,0 +1,57 @@
+/* silence.c: whether a client that is ended for its silence has been silent. */
+#include "world.h"
+
+/* Whether a worker has taken a completion of SLOT's, and not come to it yet: then the engine cannot
+ * know what it tells. */
+static bool silence__is_in_hand(const world_t *world, const slot_t *slot)
+{
+    bool received =
+        (slot->in_flight & FLIGHT_RECV) != 0 && !sim_is_outstanding(world->io, &slot->recv.io);
+    bool sent =
+        (slot->in_flight & FLIGHT_SEND) != 0 && !sim_is_outstanding(world->io, &slot->send.io);
+    return received || sent;
+}
+
+void silence_check(world_t *world, const slot_t *slot, reason_t reason)
+{
+    const engine_options_t *options = &world->config.engine;
+    uint64_t now_ns = io_now_ns(world->io);
+    uintptr_t place = (uintptr_t)slot->session.user;
+    rec_t *rec = place == 0 ? NULL : &world->recs[place - 1];
+    uint32_t conn = sim_conn_of(world->io, slot->sock);
+    uint64_t since_ns = sim_conn_since_ns(world->io, conn);
+    bool in_hand = silence__is_in_hand(world, slot);
+    uint64_t heard_ns = in_hand ? since_ns : sim_conn_heard_ns(world->io, conn);
+    uint64_t resumed_ns = rec == NULL ? 0 : rec->resumed_ns;
+    bool paused = slot->session.read_paused;
+    bool sends = (slot->in_flight & FLIGHT_SEND) != 0;
+    bool good = true;
+    uint64_t least_ns = 0;
+    switch (reason) {
+    case REASON_FIRST_BYTE_TIMEOUT:
+        least_ns = (since_ns > resumed_ns ? since_ns : resumed_ns) + options->first_byte_timeout_ns;
+        good = (in_hand || sim_conn_heard(world->io, conn) == 0) && !paused;
+        break;
+    case REASON_LOGIN_TIMEOUT:
+        least_ns = since_ns + options->login_timeout_ns;
+        good = rec == NULL || !rec->logged_in;
+        break;
+    case REASON_IDLE_TIMEOUT:
+        heard_ns = since_ns > heard_ns ? since_ns : heard_ns;
+        least_ns = (heard_ns > resumed_ns ? heard_ns : resumed_ns) + options->idle_timeout_ns;
+        good = !paused || sends;
+        break;
+    default:
+        return;
+    }
+    if (reason != REASON_LOGIN_TIMEOUT && world->held[slot->index]) {
+        world_fail(world, "slot %u: a callback runs, and its client is said to be silent",
+                   slot->index);
+    }
+    if (!good || now_ns < least_ns) {
+        world_fail(world, "slot %u: reason %d, and it is not so, or not yet", slot->index,
+                   (int)reason);
+    }
+    world->totals->timeouts[reason]++;
+    world->timed_out[slot->index] = slot->token;
+}
