@@ -72,6 +72,11 @@ def make_error(code: int) -> OSError:
     return OSError(code, _error_text(code))
 
 
+def name_reasons(counts: dict[int, int]) -> dict[CloseReason, int]:
+    """Counts by the engine's indexes, by CloseReason."""
+    return {_REASONS[index]: count for index, count in counts.items()}
+
+
 def make_disconnect(
     framing: Framing | None,
     reason: int,

@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from iocpreuse.reason import CloseReason, name_reasons
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """One consistent snapshot of a server's counters, from `Server.stats`.
 
     The counters run from `Server.start` and never go back; the others are how it is now:
-    connections_active, accepts_pending, sockets_cooling, send_queue_bytes.
+    connections_active, accepts_pending, sockets_cooling, send_queue_bytes. The sum of
+    closed_by_reason is connections_total - connections_active.
+
+    The two times are those of all workers together, so that with several they may grow by more
+    than a second a second. callback_seconds grows while a callback runs, also while it blocks or
+    has given the GIL to another thread. A wait for the GIL is counted when it ends. What a worker
+    does without callbacks (its sleep, receiving, sending) is in neither.
     """
 
     connections_active: int  # sessions between on_connect and on_disconnect
@@ -25,16 +33,20 @@ class Stats:
     sockets_replaced: int  # closed, because they could not or need not be reused
     sockets_cooling: int  # waiting out a slow disconnect
     replaced_by_cause: Mapping[str, int]  # sockets_replaced, by why; no zeros
+    closed_by_reason: Mapping[CloseReason, int]  # sessions that have ended, by why; no zeros
     bytes_received: int
     bytes_sent: int
     send_queue_bytes: int  # queued and not yet taken by the stack, all sessions
     completions: int  # events taken from the port
     batches: int  # calls that took them: completions / batches = the mean batch
     callback_errors: int  # exceptions that went to on_error
+    callback_seconds: float  # workers' time in callbacks, what these wait for included
+    gil_wait_seconds: float  # workers' time between having callbacks to run and the GIL
     stale_sends_blocked: int  # sends to clients that had gone; not one byte left
 
 
 def make_stats(figures: dict[str, Any]) -> Stats:
-    """The Stats for the engine's figures; the mapping in it is made read-only."""
+    """The Stats for the engine's figures; the mappings in it are made read-only."""
     figures["replaced_by_cause"] = MappingProxyType(figures["replaced_by_cause"])
+    figures["closed_by_reason"] = MappingProxyType(name_reasons(figures["closed_by_reason"]))
     return Stats(**figures)

@@ -241,10 +241,17 @@ bool engine_poll(engine_t *engine, batch_t *batch)
     return true;
 }
 
-void engine_begin(engine_t *engine, batch_t *batch)
+uint64_t engine_begin(engine_t *engine, batch_t *batch)
 {
-    batch_begin(batch, io_now_ns(engine->io));
+    uint64_t now_ns = io_now_ns(engine->io);
+    batch_begin(batch, now_ns);
     crew_begin(engine);
+    return now_ns;
+}
+
+uint64_t engine_now_ns(engine_t *engine)
+{
+    return io_now_ns(engine->io);
 }
 
 void engine_settle(engine_t *engine, batch_t *batch)

@@ -59,6 +59,7 @@ typedef struct {
     uint64_t sockets_replaced;
     uint64_t sockets_cooling;
     uint64_t replaced_by_cause[CAUSE_COUNT];
+    uint64_t closed_by_reason[REASON_COUNT]; /* in all connections_total - connections_active */
     uint64_t bytes_received;
     uint64_t bytes_sent;
     uint64_t send_queue_bytes;
@@ -106,8 +107,11 @@ batch_t *engine_join(engine_t *engine);
 /* Waits for completions and turns them into events. False once the engine has stopped. */
 bool engine_poll(engine_t *engine, batch_t *batch);
 
-/* The events of BATCH begin to run: batch_take gives them one by one. */
-void engine_begin(engine_t *engine, batch_t *batch);
+/* The events of BATCH begin to run: batch_take gives them one by one. Returns the time. */
+uint64_t engine_begin(engine_t *engine, batch_t *batch);
+
+/* The time on the clock that engine_begin reads. */
+uint64_t engine_now_ns(engine_t *engine);
 
 /* In the callback of an EVENT_DATA: the next message of its client, which stands there until the
  * next call. False when there is none for now, or the session is paused or ending. A stream that

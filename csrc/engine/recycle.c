@@ -88,10 +88,11 @@ static void replace(engine_t *engine, slot_t *slot, cause_t cause)
 
 /* The client PEER no longer counts, whatever becomes of its socket. Called when the slot is back
  * in the pool, or reserved: a server that stops finds nothing half done once the counts are 0. */
-static void count_out(engine_t *engine, const io_addr_t *peer, bool unreserved)
+static void count_out(engine_t *engine, const io_addr_t *peer, reason_t reason, bool unreserved)
 {
     mutex_lock(&engine->lock);
     engine->stats.connections_active--;
+    engine->stats.closed_by_reason[reason]++;
     if (engine->options.max_connections_per_ip != 0) {
         peers_leave(&engine->peers, peer);
     }
@@ -119,7 +120,8 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
     slot->in_flight &= ~FLIGHT_CALLBACK;
     CHECK(slot->in_flight == 0 && slot->state == SLOT_DRAINING);
     release(engine, slot, batch);
-    io_addr_t peer = slot->session.peer;
+    io_addr_t peer = slot->session.peer; /* the wipe takes it, and this */
+    reason_t reason = slot->session.ending.reason;
     cause_t cause = judge(engine, slot);
     if (cause == CAUSE_NONE && !reserved) {
         cause = CAUSE_SURPLUS;
@@ -127,7 +129,7 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
     if (cause != CAUSE_NONE) {
         replace(engine, slot, cause);
         pool_give(engine, slot);
-        count_out(engine, &peer, reserved);
+        count_out(engine, &peer, reason, reserved);
         return;
     }
     slot_set_state(slot, SLOT_RECYCLING);
@@ -144,7 +146,7 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
         slot_set_state(slot, SLOT_IDLE);
     }
     mutex_unlock(&slot->lock);
-    count_out(engine, &peer, false);
+    count_out(engine, &peer, reason, false);
     if (status < 0) {
         recycle_count(engine, CAUSE_DISCONNECT_FAILED);
         pool_give(engine, slot);

@@ -274,18 +274,23 @@ static void dispatch(engine_object_t *self, event_t *event)
     }
 }
 
-static void work(engine_object_t *self, batch_t *batch)
+static void work(engine_object_t *self, worker_t *worker)
 {
     engine_t *engine = self->engine;
+    batch_t *batch = worker->batch;
     PyThreadState *thread = PyEval_SaveThread();
     while (engine_poll(engine, batch)) {
         while (batch->count > 0 || !sendq_is_empty(&batch->done)) {
-            engine_begin(engine, batch);
+            uint64_t begun_ns = engine_begin(engine, batch);
             PyEval_RestoreThread(thread);
+            uint64_t attached_ns = engine_now_ns(engine);
+            atomic_u64_add(&self->gil_wait_ns, attached_ns - begun_ns);
+            stopwatch_start(&worker->callbacks, attached_ns);
             for (event_t *event; (event = batch_take(batch)) != NULL;) {
                 dispatch(self, event);
             }
             sending_release(&batch->done);
+            stopwatch_stop(&worker->callbacks, engine_now_ns(engine));
             thread = PyEval_SaveThread();
             engine_settle(engine, batch);
         }
@@ -310,7 +315,7 @@ PyObject *dispatch_work(engine_object_t *self)
     if (worker->batch == NULL) {
         return PyErr_NoMemory();
     }
-    work(self, worker->batch);
+    work(self, worker);
     /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
      * later thread may get this one's thread state, so it is no longer a worker's. */
     worker->batch = NULL;

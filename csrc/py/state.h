@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "../base/stopwatch.h"
 #include "../base/sync.h"
 #include "../engine/engine.h"
 
@@ -28,6 +29,7 @@ typedef struct {
 typedef struct {
     atomic_ptr_t thread; /* PyThreadState of a worker, or NULL */
     batch_t *batch;
+    stopwatch_t callbacks; /* runs while the worker does */
 } worker_t;
 
 typedef struct {
@@ -52,6 +54,8 @@ typedef struct {
     PyObject *on_pool; /* told the pool's new size */
     bool wants_unsent; /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
+    atomic_u64_t callback_ns_told; /* by the last statistics: they never go back */
+    atomic_u64_t gil_wait_ns;      /* workers' waits for the GIL that have ended */
     atomic_u32_t started;
     atomic_u32_t stopped;
     worker_t workers[WORKERS_MAX];

@@ -9,6 +9,54 @@ static bool put(PyObject *dict, const char *name, uint64_t number)
     return good;
 }
 
+/* The same with the seconds that NS nanoseconds are. */
+static bool put_seconds(PyObject *dict, const char *name, uint64_t ns)
+{
+    PyObject *value = PyFloat_FromDouble((double)ns / 1e9);
+    bool good = value != NULL && PyDict_SetItemString(dict, name, value) == 0;
+    Py_XDECREF(value);
+    return good;
+}
+
+/* What the workers have spent in callbacks, with those that run now. */
+static uint64_t callback_ns(engine_object_t *self)
+{
+    uint64_t sum_ns = 0;
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        worker_t *worker = &self->workers[i];
+        if (atomic_ptr_load(&worker->thread) == NULL) {
+            break; /* places are taken in order */
+        }
+        uint64_t word = atomic_u64_load(&worker->callbacks.word);
+        sum_ns += stopwatch_read(word, engine_now_ns(self->engine));
+    }
+    /* One that ended while it was looked at may have been told a little more of than it took. */
+    uint64_t told_ns = atomic_u64_load(&self->callback_ns_told);
+    sum_ns = sum_ns < told_ns ? told_ns : sum_ns;
+    atomic_u64_store(&self->callback_ns_told, sum_ns);
+    return sum_ns;
+}
+
+/* By the reason's number, which the facade knows the member for; only those that occurred. */
+static PyObject *reasons(const engine_stats_t *stats)
+{
+    PyObject *dict = PyDict_New();
+    for (int i = 0; dict != NULL && i < REASON_COUNT; i++) {
+        uint64_t count = stats->closed_by_reason[i];
+        if (count == 0) {
+            continue;
+        }
+        PyObject *key = PyLong_FromLong(i);
+        PyObject *value = PyLong_FromUnsignedLongLong(count);
+        if (key == NULL || value == NULL || PyDict_SetItem(dict, key, value) < 0) {
+            Py_CLEAR(dict);
+        }
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
 /* Only the causes that occurred. */
 static PyObject *causes(const engine_stats_t *stats)
 {
@@ -49,13 +97,18 @@ PyObject *stats_dict(engine_object_t *self)
         {"stale_sends_blocked", stats.stale_sends_blocked},
     };
     PyObject *by_cause = causes(&stats);
+    PyObject *by_reason = reasons(&stats);
     PyObject *dict = PyDict_New();
-    bool good = by_cause != NULL && dict != NULL &&
-                PyDict_SetItemString(dict, "replaced_by_cause", by_cause) == 0;
+    bool good = by_cause != NULL && by_reason != NULL && dict != NULL &&
+                PyDict_SetItemString(dict, "replaced_by_cause", by_cause) == 0 &&
+                PyDict_SetItemString(dict, "closed_by_reason", by_reason) == 0 &&
+                put_seconds(dict, "callback_seconds", callback_ns(self)) &&
+                put_seconds(dict, "gil_wait_seconds", atomic_u64_load(&self->gil_wait_ns));
     for (size_t i = 0; good && i < sizeof fields / sizeof fields[0]; i++) {
         good = put(dict, fields[i].name, fields[i].number);
     }
     Py_XDECREF(by_cause);
+    Py_XDECREF(by_reason);
     if (!good) {
         Py_CLEAR(dict);
     }

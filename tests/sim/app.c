@@ -342,6 +342,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
 {
     const ending_t *ending = &event->slot->session.ending;
     rec->closed = true;
+    world->ends[ending->reason]++;
     *event->user = NULL;
     if (!ending->known || !app__reason_may_be(world, rec, ending)) {
         world_fail(world, "client %u ended for reason %d, its own was %d (%d)",

@@ -410,6 +410,23 @@ static void check__peers(world_t *world, uint64_t active)
                "%u clients are counted for %u addresses", (unsigned)counted, engine->peers.used);
 }
 
+/* Every client that is no longer counted as connected is counted under one reason. */
+static void check__ends(world_t *world)
+{
+    const engine_stats_t *stats = &world->engine->stats;
+    uint64_t ended = 0;
+    for (int i = 0; i < REASON_COUNT; i++) {
+        ended += stats->closed_by_reason[i];
+        /* The end is told first, and counted when the slot is free. */
+        CHECK_THAT(world, stats->closed_by_reason[i] <= world->ends[i],
+                   "the engine counts %u ends for reason %d, the application %u",
+                   (unsigned)stats->closed_by_reason[i], i, (unsigned)world->ends[i]);
+    }
+    CHECK_THAT(world, ended == stats->connections_total - stats->connections_active,
+               "%u ends are counted, of %u clients %u are there", (unsigned)ended,
+               (unsigned)stats->connections_total, (unsigned)stats->connections_active);
+}
+
 void check_all(world_t *world)
 {
     engine_t *engine = world->engine;
@@ -455,6 +472,7 @@ void check_all(world_t *world)
                    "the slots have %u sockets, and %u are open", (unsigned)census.socks,
                    sim_open_socks(world->io));
     }
+    check__ends(world);
     check__manager(world, &census);
     check__pool(world, &census);
 }

@@ -416,6 +416,18 @@ MUTANTS = (
         (("control.c", "        engine_kick(engine, slot);\n", "        ;\n"),),
         LATE_FLAGS,
     ),
+    one(
+        "end-is-counted",
+        "recycle.c",
+        "    engine->stats.closed_by_reason[reason]++;\n",
+        "    engine->stats.closed_by_reason[reason] += reason != REASON_SHUTDOWN;\n",
+    ),
+    one(
+        "reason-is-taken-before-the-wipe",
+        "recycle.c",
+        "    count_out(engine, &peer, reason, false);",
+        "    count_out(engine, &peer, slot->session.ending.reason, false);",
+    ),
     # The crew.
     one(
         "running-is-not-settled",

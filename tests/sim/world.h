@@ -216,6 +216,7 @@ typedef struct world {
 
     rec_t *recs;
     uint32_t recs_count;
+    uint64_t ends[REASON_COUNT]; /* clients whose end was told, by why */
     uint64_t stale_sends;  /* as the engine should count them */
     uint64_t stale_unsure; /* and perhaps these: their clients went during a broadcast */
     uint32_t rec_of_conn[SIM_CONNS_MAX]; /* its place in recs + 1 */
