@@ -19,6 +19,11 @@ def stop_at_exit(server: "Server") -> None:
     _running.add(server)
 
 
+def forget(server: "Server") -> None:
+    """SERVER is not to be stopped by this process."""
+    _running.discard(server)
+
+
 @atexit.register
 def _stop_all() -> None:
     servers = list(_running)

@@ -26,6 +26,12 @@ class Logins:
         self.logged_in: dict[Hashable, Session] = {}
         self._lock = threading.Lock()  # for logged_in and the sessions' names; a leaf
 
+    def _leave_to_parent(self) -> None:
+        """In a forked child: nobody is here, and no thread that may hold the lock."""
+        self._lock = threading.Lock()
+        self.connected_only.clear()
+        self.logged_in.clear()
+
     def login(self, session: "Session", net_id: Hashable, conflict: object = "reject") -> None:
         """What `Session.login` does."""
         if conflict not in CONFLICTS:

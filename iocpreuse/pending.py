@@ -89,6 +89,11 @@ class PendingBook:
         self._lock = threading.Lock()  # a leaf
         self._open: dict[SessionId, dict[int, Pending]] = {}
 
+    def _leave_to_parent(self) -> None:
+        """In a forked child: the requests are the parent's to answer."""
+        self._lock = threading.Lock()
+        self._open.clear()
+
     def begin(self, session: "Session", tag: Hashable, request: bytes | None) -> Pending:
         """What `Session.begin` does."""
         pending = Pending(self, session, tag, request)

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from iocpreuse import exit_hook, fork_hook
 from iocpreuse._engine import Engine, Session
 from iocpreuse.callbacks import find_callbacks
 from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
-from iocpreuse.exit_hook import stop_at_exit
 from iocpreuse.latch import Latch
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
@@ -41,6 +41,7 @@ class _State(enum.Enum):
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
+    INHERITED = "another process's, from which this one was forked"
 
 
 class Server:
@@ -51,6 +52,11 @@ class Server:
     that raises closes that session alone, and the exception goes to `on_error`. One that blocks
     occupies its worker; when that has lasted 10 ms, another one sees to the clients behind it.
     All other methods may be called from any thread, and from callbacks.
+
+    In a process that is forked while a server runs, that server is its parent's: all calls on it
+    are ServerStateErrors there, it has no sessions, and its sockets are closed in that process
+    (which disturbs neither the parent nor its clients). One that has not been started may be
+    started in the child.
 
     With the logger `iocpreuse` at DEBUG when the server starts, connects and disconnects are
     logged; a level set later changes nothing, so that it costs nothing otherwise.
@@ -136,6 +142,7 @@ class Server:
         """
         if not hasattr(self, "_lock"):
             raise ServerStateError(f"{type(self).__name__} did not call Server.__init__")
+        fork_hook.watch(self)
         with self._lock:
             if self._state is not _State.NEW:
                 raise ServerStateError(f"cannot start: the server is {self._state.value}")
@@ -156,7 +163,7 @@ class Server:
                 self._engine, self._address = None, ()
                 raise
             self._state = _State.RUNNING
-        stop_at_exit(self)
+        exit_hook.stop_at_exit(self)
         logger.debug("serving on %s, recycling %s", self._address, engine.recycling)
         return self
 
@@ -169,6 +176,7 @@ class Server:
         KeyboardInterrupt out of here, and the server goes on. In another thread no signal can
         be handled, and it just waits. Not from a callback: ServerStateError.
         """
+        self._refuse_inherited()
         self._refuse_in_callback("serve_forever")
         if handle_signals:
             serve_until_stopped(self._start_if_new, self._begin_stop, self._stopped)
@@ -193,6 +201,7 @@ class Server:
 
         Ctrl-C interrupts it. From a callback only with a timeout: ServerStateError otherwise.
         """
+        self._refuse_inherited()
         if timeout is None:
             self._refuse_in_callback("wait")
         return self._stopped.wait(timeout)
@@ -214,7 +223,12 @@ class Server:
         return self if self._state is _State.RUNNING else self.start()
 
     def __exit__(self, *exc: object) -> None:
-        """Stops it, as `stop` does; a stop under way is waited for, not hurried."""
+        """Stops it, as `stop` does; a stop under way is waited for, not hurried.
+
+        A forked child that leaves the block leaves the server to its parent.
+        """
+        if self._state is _State.INHERITED:
+            return
         with self._lock:
             stopping = self._state is _State.STOPPING
         if stopping and not self._in_callback():
@@ -318,6 +332,7 @@ class Server:
             self.start()
 
     def _begin_stop(self, drain: float | None = None) -> None:
+        self._refuse_inherited()
         seconds = self._settings.drain_timeout if drain is None else check_seconds("drain", drain)
         with self._lock:
             if self._state is _State.NEW:
@@ -337,8 +352,27 @@ class Server:
 
     def _running_engine(self) -> Engine:
         if self._engine is None:
+            self._refuse_inherited()
             raise ServerStateError("the server has not been started")
         return self._engine
+
+    def _leave_to_parent(self) -> None:
+        """For fork_hook.py, in a forked child: the server and its clients are the parent's."""
+        if self._state in (_State.NEW, _State.STOPPED) and not self._lock.locked():
+            return  # it has no threads and no sockets
+        self._lock = threading.Lock()
+        self._state = _State.INHERITED
+        exit_hook.forget(self)
+        self._sessions.clear()
+        self._logins._leave_to_parent()
+        self._pending._leave_to_parent()
+        if self._engine is not None:
+            self._engine.disown()
+            self._engine = None
+
+    def _refuse_inherited(self) -> None:
+        if self._state is _State.INHERITED:
+            raise ServerStateError(f"the server is {self._state.value}")
 
     def _in_callback(self) -> bool:
         return self._engine is not None and self._engine.is_worker()

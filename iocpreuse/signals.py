@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from iocpreuse import fork_hook
 from iocpreuse.latch import Latch
 from iocpreuse.wakeup import Wakeup
 
@@ -26,6 +27,7 @@ class StopSignals:
     def __enter__(self) -> Self:
         """Takes the signals over, if this is the main thread; else none can be taken."""
         if threading.current_thread() is threading.main_thread():
+            fork_hook.watch(self)
             for number in _STOP_SIGNALS:
                 self._saved[number] = signal.signal(number, self._note)
         return self
@@ -37,7 +39,16 @@ class StopSignals:
         traceback: TracebackType | None,
     ) -> None:
         """Puts the handlers back that were there before."""
-        for number, handler in self._saved.items():
+        fork_hook.forget(self)
+        self._restore()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child nobody looks at the count: signals do there what they did before."""
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._saved:
+            number, handler = self._saved.popitem()
             # None: it was not installed from Python, and cannot be from here.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 

@@ -7,6 +7,8 @@ import socket
 from types import TracebackType
 from typing import Self
 
+from iocpreuse import fork_hook
+
 
 class Wakeup:
     """A socket pair to sleep on. Entered in the main thread, signals wake it as well.
@@ -24,6 +26,7 @@ class Wakeup:
         # Only the main thread of the main interpreter may; elsewhere signals do not come anyway.
         with contextlib.suppress(ValueError):
             self._previous = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        fork_hook.watch(self)
         return self
 
     def __exit__(
@@ -33,8 +36,14 @@ class Wakeup:
         traceback: TracebackType | None,
     ) -> None:
         """Gives the wake-up descriptor back to whoever had it."""
+        fork_hook.forget(self)
+        self._leave_to_parent()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: a signal there must not wake the parent."""
         if self._previous is not None:
             signal.set_wakeup_fd(self._previous)
+            self._previous = None
         self._reader.close()
         self._writer.close()
 

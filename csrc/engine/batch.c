@@ -14,6 +14,17 @@ void batch_destroy(batch_t *batch)
     mutex_destroy(&batch->lock);
 }
 
+void batch_disown(batch_t *batch)
+{
+    mutex_init(&batch->lock); /* another thread may have held it */
+    batch->count = 0;
+    batch->running_count = 0;
+    batch->running_next = 0;
+    batch->running_settled = 0;
+    batch->running_since_ns = 0;
+    batch->dirty = NULL;
+}
+
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
 {
     if (batch->count == BATCH_EVENTS_MAX) {

@@ -61,6 +61,9 @@ typedef struct batch {
 void batch_init(batch_t *batch);
 void batch_destroy(batch_t *batch);
 
+/* Forgets all events, in a forked child: also those after the one that runs, if one does. */
+void batch_disown(batch_t *batch);
+
 /* False where the batch is full: the slot is then to be looked at later. */
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 

@@ -38,6 +38,14 @@ void crew_destroy(engine_t *engine)
     }
 }
 
+void crew_disown(engine_t *engine)
+{
+    batch_t *batch = atomic_ptr_load(&engine->crew);
+    for (; batch != NULL; batch = batch->crew_next) {
+        batch_disown(batch);
+    }
+}
+
 void crew_begin(engine_t *engine)
 {
     if (atomic_u32_load(&engine->watch) != WATCH_BUSY &&

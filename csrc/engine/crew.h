@@ -21,4 +21,7 @@ bool crew_is_busy(engine_t *engine);
 
 void crew_destroy(engine_t *engine);
 
+/* In a forked child: empties all batches. */
+void crew_disown(engine_t *engine);
+
 #endif

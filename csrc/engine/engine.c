@@ -90,6 +90,17 @@ void engine_close(engine_t *engine)
     free(engine);
 }
 
+void engine_disown(engine_t *engine)
+{
+    io_disown(engine->io);
+    engine->listener = IO_SOCK_NONE;
+    crew_disown(engine);
+    (void)atomic_ptr_exchange(&engine->kicked, NULL);
+    /* So no token is found. What the slots hold leaks: it may have been in any thread's hands. */
+    atomic_u32_store(&engine->table.count, 0);
+    atomic_u32_store(&engine->stop, STOP_DISOWNED);
+}
+
 int engine_address(engine_t *engine, io_addr_t *out)
 {
     return io_sock_name(engine->io, engine->listener, out);
@@ -216,9 +227,12 @@ static void count_batch(engine_t *engine, batch_t *batch)
 
 bool engine_poll(engine_t *engine, batch_t *batch)
 {
-    if (atomic_u32_load(&engine->stop) == STOP_STOPPED) {
-        /* Each worker that leaves wakes the next. */
-        io_wake(engine->io, 1);
+    uint32_t stop = atomic_u32_load(&engine->stop);
+    if (stop >= STOP_STOPPED) {
+        if (stop == STOP_STOPPED) {
+            /* Each worker that leaves wakes the next. */
+            io_wake(engine->io, 1);
+        }
         return false;
     }
     uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, IO_INFINITE);

@@ -95,6 +95,11 @@ int engine_open(engine_t **out, const engine_options_t *options);
 /* Frees everything. No thread is in a call; if it was started, it has stopped. */
 void engine_close(engine_t *engine);
 
+/* In a forked child, whose only thread this is: gives up this process's copies of all sockets.
+ * No client is known any more, and workers end. Only engine_close and the calls under "sessions"
+ * may follow; and if the fork was made in a callback, what its worker does to return. */
+void engine_disown(engine_t *engine);
+
 int engine_address(engine_t *engine, io_addr_t *out);
 
 /* Probes recycling and has the accepts posted. Once, before any thread polls. */

@@ -16,9 +16,10 @@
 #define NS_PER_S  1000000000ull
 
 typedef enum {
-    STOP_NOT,    /* serving */
-    STOP_BEGUN,  /* accepts are cancelled, sessions flush */
-    STOP_STOPPED /* nothing is in flight, all sockets are closed */
+    STOP_NOT,     /* serving */
+    STOP_BEGUN,   /* accepts are cancelled, sessions flush */
+    STOP_STOPPED, /* nothing is in flight, all sockets are closed */
+    STOP_DISOWNED /* in a forked child: the parent serves */
 } stop_t;
 
 struct engine {

@@ -66,6 +66,12 @@ int io_open(io_t **out, const io_options_t *options);
 /* Closes the port. No socket is open and nothing is outstanding; no thread waits. */
 void io_close(io_t *io);
 
+/* In a forked child, whose only thread this is: closes its copies of all descriptors, so that
+ * a connection does not outlive its end in the parent, and events stay the parent's. All sockets
+ * are gone, what was outstanding never completes; only io_now_ns and io_close may follow. Where
+ * processes do not fork it does nothing. */
+void io_disown(io_t *io);
+
 /* A bound, listening socket that this backend may accept on. An address that is in
  * use is an error here, also where another socket has it (SO_EXCLUSIVEADDRUSE). */
 int io_listen(io_t *io, const io_addr_t *addr, const io_listen_options_t *options, io_sock_t *out);

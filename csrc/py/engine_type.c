@@ -174,6 +174,15 @@ static PyObject *engine_type_forget(engine_object_t *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* In a forked child: the threads are not there, and the sockets are the parent's. */
+static PyObject *engine_type_disown(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    engine_disown(self->engine);
+    atomic_u32_store(&self->stopped, 1);
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_type_stop(engine_object_t *self, PyObject *drain)
 {
     double seconds = PyFloat_AsDouble(drain);
@@ -279,6 +288,7 @@ static PyMethodDef engine_methods[] = {
     METHOD(work, METH_NOARGS),
     METHOD(manage, METH_NOARGS),
     METHOD(forget, METH_NOARGS),
+    METHOD(disown, METH_NOARGS),
     METHOD(stop, METH_O),
     METHOD(send, METH_FASTCALL),
     METHOD(broadcast, METH_FASTCALL),

@@ -44,8 +44,23 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
     return type;
 }
 
+/* A SessionId is unique in the process, but the count of clients is each interpreter's own; and a
+ * subinterpreter has neither signals nor the right to threads that its end does not wait for. */
+static int refuse_subinterpreter(void)
+{
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_ImportError, "iocpreuse works in the main interpreter only, "
+                                       "not in a subinterpreter");
+    return -1;
+}
+
 static int module_exec(PyObject *module)
 {
+    if (refuse_subinterpreter() < 0) {
+        return -1;
+    }
     module_state_t *state = PyModule_GetState(module);
     state->generation = PyMem_RawCalloc(1, sizeof *state->generation);
     if (state->generation == NULL) {
@@ -103,7 +118,7 @@ static void module_free(void *module)
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
 #if PY_VERSION_HEX >= 0x030C0000
-    /* A SessionId is unique in the process, and the count of clients is each interpreter's own. */
+    /* Said here as well, it is an error before anything is loaded; some interpreters do not ask. */
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
     {0, NULL},

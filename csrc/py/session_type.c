@@ -42,8 +42,11 @@ static session_info_t info(session_object_t *self)
         engine_info(self->engine->engine, self->token, &out) == CALL_OK) {
         return out;
     }
-    /* The end may have come between the two looks: its counters are kept before the slot goes. */
-    return self->final;
+    /* The end may have come between the two looks: its counters are kept before the slot goes.
+     * In a forked child there are none; the client is the parent's. */
+    out = self->final;
+    out.closing = true;
+    return out;
 }
 
 static int session_traverse(session_object_t *self, visitproc visit, void *arg)

@@ -78,6 +78,25 @@ void io_close(io_t *io)
     free(io);
 }
 
+void io_disown(io_t *io)
+{
+    /* Another thread may have been in any of these when the process was forked: the locks and
+     * the conditions are made anew, as nobody is there to leave them. */
+    sock_table_disown(&io->socks);
+    mutex_init(&io->lock);
+    mutex_init(&io->manager_lock);
+    (void)clock_cond_init(&io->manager_turn);
+    (void)clock_cond_init(&io->gate.turn);
+    list_init(&io->ready);
+    io->sleepers = 0;
+    io->gate.followers = 0;
+    /* A copy less: the instance itself, and what is registered in it, are the parent's. */
+    (void)close(io->kick_fd);
+    (void)close(io->epoll_fd);
+    io->kick_fd = -1;
+    io->epoll_fd = -1;
+}
+
 bool port_needs_kick(io_t *io)
 {
     if (io->sleepers == 0 || io->kicked) {

@@ -1,6 +1,7 @@
 #include "sock_table.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../../base/check.h"
 #include "sock.h"
@@ -21,6 +22,21 @@ void sock_table_destroy(sock_table_t *table)
         free(atomic_ptr_load(&table->chunks[i]));
     }
     mutex_destroy(&table->lock);
+}
+
+void sock_table_disown(sock_table_t *table)
+{
+    mutex_init(&table->lock);
+    for (uint32_t i = 0; i < table->used; i++) {
+        struct epoll_sock *sock = sock_table_at(table, i);
+        mutex_init(&sock->lock);
+        /* A descriptor is taken out of its object before it is closed, and put in after it is
+         * made: one that stands here is open, and this one. */
+        if (sock->fd >= 0) {
+            (void)close(sock->fd);
+            sock->fd = -1;
+        }
+    }
 }
 
 struct epoll_sock *sock_table_at(sock_table_t *table, uint32_t index)

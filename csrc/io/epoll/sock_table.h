@@ -28,6 +28,9 @@ struct epoll_sock *sock_table_take(sock_table_t *table);
 /* SOCK has no descriptor any more. Its generation must have moved on if it ever was watched. */
 void sock_table_put(sock_table_t *table, struct epoll_sock *sock);
 
+/* Closes every descriptor, in a forked child; whoever had a socket has it no more. */
+void sock_table_disown(sock_table_t *table);
+
 /* INDEX is one that the table has handed out. */
 struct epoll_sock *sock_table_at(sock_table_t *table, uint32_t index);
 

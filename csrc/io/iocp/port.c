@@ -53,6 +53,11 @@ void io_close(io_t *io)
     port__free(io);
 }
 
+void io_disown(io_t *io)
+{
+    (void)io; /* processes do not fork */
+}
+
 int iocp_port_associate(io_t *io, SOCKET sock)
 {
     return CreateIoCompletionPort((HANDLE)sock, io->port, 0, 0) == io->port ? 0
