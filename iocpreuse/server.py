@@ -171,7 +171,9 @@ class Server:
         """Starts the server if it is not, and returns when it has stopped.
 
         In the main thread, Ctrl-C, SIGTERM and on Windows Ctrl-Break begin a stop that gives
-        clients drain_timeout seconds; a second one aborts them. Then it returns normally.
+        clients drain_timeout seconds; a second one aborts them. Then it returns normally. So it
+        does when Windows closes the console, logs the user off or shuts down; but then the whole
+        program has 4.5 s to come to its end, of which clients get at most 3.
         With HANDLE_SIGNALS False, signals do what they do without it: Ctrl-C raises
         KeyboardInterrupt out of here, and the server goes on. In another thread no signal can
         be handled, and it just waits. Not from a callback: ServerStateError.
@@ -179,7 +181,7 @@ class Server:
         self._refuse_inherited()
         self._refuse_in_callback("serve_forever")
         if handle_signals:
-            serve_until_stopped(self._start_if_new, self._begin_stop, self._stopped)
+            serve_until_stopped(self._start_if_new, self._stop_for_signal, self._stopped)
         else:
             self._start_if_new()
             self._stopped.wait()
@@ -330,6 +332,10 @@ class Server:
     def _start_if_new(self) -> None:
         if self._state is _State.NEW:
             self.start()
+
+    def _stop_for_signal(self, *, drain_max: float | None) -> None:
+        seconds = self._settings.drain_timeout
+        self._begin_stop(seconds if drain_max is None else min(seconds, drain_max))
 
     def _begin_stop(self, drain: float | None = None) -> None:
         self._refuse_inherited()

@@ -1,16 +1,31 @@
 """Serving until a signal says stop: serve_until_stopped."""
 
+import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Protocol, Self
 
 from iocpreuse import fork_hook
 from iocpreuse.latch import Latch
 from iocpreuse.wakeup import Wakeup
 
-# SIGBREAK (Ctrl-Break, and a console that is closed) exists on Windows only.
+if sys.platform == "win32":
+    from iocpreuse.console import watch_console
+else:
+
+    def watch_console(tell: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Elsewhere the end of a terminal is a signal, SIGHUP, which does what it always did."""
+        return contextlib.nullcontext()
+
+
+# Of the 5 s that Windows gives a program when its console is closed: for clients to take what is
+# queued. The rest is for on_disconnect, and for the program's own end.
+CLOSE_DRAIN_SECONDS: Final = 3.0
+
+# SIGBREAK (Ctrl-Break) exists on Windows only.
 _STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
 )
@@ -57,19 +72,45 @@ class StopSignals:
         self.count += 1
 
 
-def serve_until_stopped(
-    start: Callable[[], object], stop: Callable[[], object], stopped: Latch
-) -> None:
+class Stop(Protocol):
+    """Begins a stop, or hurries the one under way. Does not block."""
+
+    def __call__(self, *, drain_max: float | None) -> object:
+        """Clients get at most DRAIN_MAX seconds; None = as long as the server says."""
+
+
+class Closing:
+    """The end of the console, of the session or of the system, which counts like one signal."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """It has not come; WAKE is called when it does."""
+        self.has_come = False
+        self._wake = wake
+
+    def tell(self) -> None:
+        """It has come. Any thread."""
+        self.has_come = True
+        self._wake()
+
+
+def serve_until_stopped(start: Callable[[], object], stop: Stop, stopped: Latch) -> None:
     """Calls START, then STOP once for each signal that asks for it, until STOPPED is set.
 
-    STOP must not block.
+    On Windows also when the console is closed, the user logs off, or the system ends; in the main
+    thread only.
     """
-    with Wakeup() as wakeup, StopSignals() as signals:
+    with contextlib.ExitStack() as stack:
+        wakeup = stack.enter_context(Wakeup())
+        signals = stack.enter_context(StopSignals())
+        closing = Closing(wakeup.wake)
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(watch_console(closing.tell))
         start()
         heeded = 0
         with stopped.waking(wakeup.wake):
             while not stopped.is_set():
-                while heeded < signals.count:
+                closes = closing.has_come
+                while heeded < signals.count + closes:
                     heeded += 1
-                    stop()
+                    stop(drain_max=CLOSE_DRAIN_SECONDS if closes else None)
                 wakeup.sleep()

@@ -110,5 +110,5 @@ def serve(server: Server) -> int:
             stack.enter_context(StatusLine(server))
 
         # Not serve_forever: a Ctrl-C just after that line must find the handlers in place.
-        serve_until_stopped(start, server._begin_stop, server._stopped)
+        serve_until_stopped(start, server._stop_for_signal, server._stopped)
     return 0
