@@ -8,7 +8,7 @@ from typing import Any, Final
 from iocpreuse.cli.crowd import ClientProcess
 from iocpreuse.cli.demo_server import DemoServer
 from iocpreuse.cli.display import Display, make_display
-from iocpreuse.cli.serving import format_address
+from iocpreuse.cli.figures import format_address
 from iocpreuse.cli.verdict import Verdict, judge, summary_lines
 from iocpreuse.stats import Stats
 

@@ -58,14 +58,14 @@ class TableDisplay:
 
     def show(self, figures: Figures) -> None:
         """The table, with these figures."""
-        self._live.update(make_table(figures), refresh=True)
+        self._live.update(make_table(figures, "iocpreuse demo"), refresh=True)
 
 
-def make_table(figures: Figures) -> "Table":
+def make_table(figures: Figures, title: str) -> "Table":
     """A table of two columns."""
     from rich.table import Table
 
-    table = Table(title="iocpreuse demo", show_header=False, min_width=44)
+    table = Table(title=title, show_header=False, min_width=44)
     table.add_column()
     table.add_column(justify="right")
     for name, value in figures.items():

@@ -3,7 +3,9 @@
 import argparse
 from typing import Any
 
-from iocpreuse.cli.serving import add_server_options, serve, server_options
+from iocpreuse.cli.option import add_server_options, server_options
+from iocpreuse.cli.output import output
+from iocpreuse.cli.serving import add_report_options, serve
 from iocpreuse.server import Server
 
 
@@ -25,8 +27,11 @@ def add_command(commands: Any) -> None:
         "--port", type=int, default=7007, help="0 = a free one (default: %(default)s)"
     )
     add_server_options(parser)
+    add_report_options(parser)
     parser.set_defaults(run=_echo)
 
 
 def _echo(arguments: argparse.Namespace) -> int:
-    return serve(Echo(arguments.host, arguments.port, **server_options(arguments)))
+    server = Echo(arguments.host, arguments.port, **server_options(arguments))
+    with output(exclusive=arguments.json) as out:
+        return serve(server, arguments, out)

@@ -5,7 +5,9 @@ import importlib
 import sys
 from typing import Any
 
-from iocpreuse.cli.serving import add_server_options, serve, server_options
+from iocpreuse.cli.option import add_server_options, as_given, server_options
+from iocpreuse.cli.output import output
+from iocpreuse.cli.serving import add_report_options, serve
 from iocpreuse.server import Server
 
 
@@ -22,6 +24,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--host", help="for a class (default: all interfaces)")
     parser.add_argument("--port", type=int, help="for a class (default: a free one)")
     add_server_options(parser)
+    add_report_options(parser)
     parser.set_defaults(run=_run)
 
 
@@ -57,7 +60,7 @@ def make_server(target: Any, spec: str, options: dict[str, Any]) -> Server:
     """The server that TARGET is or makes."""
     if isinstance(target, Server):
         if options:
-            given = ", ".join(f"--{name.replace('_', '-')}" for name in options)
+            given = ", ".join(as_given(name) for name in options)
             raise ValueError(f"{spec} is an instance, made with its own options: leave out {given}")
         return target
     if isinstance(target, type) and issubclass(target, Server):
@@ -71,4 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     for name in ("host", "port"):
         if getattr(arguments, name) is not None:
             options[name] = getattr(arguments, name)
-    return serve(make_server(find_target(arguments.spec), arguments.spec, options))
+    # The application may print as soon as it is imported.
+    with output(exclusive=arguments.json) as out:
+        server = make_server(find_target(arguments.spec), arguments.spec, options)
+        return serve(server, arguments, out)

@@ -7,7 +7,7 @@ from typing import Any
 
 from iocpreuse.cli.crowd import ClientProcess
 from iocpreuse.cli.demo_server import DemoServer
-from iocpreuse.cli.serving import format_bytes
+from iocpreuse.cli.figures import format_bytes
 
 
 @dataclass(frozen=True)
