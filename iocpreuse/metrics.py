@@ -9,6 +9,7 @@ It wants the extra `prometheus`:
     prometheus_client.start_http_server(9100)
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -27,7 +28,7 @@ except ImportError as exc:
 
 
 class _Figure(NamedTuple):
-    """How a field of Stats becomes a metric. The library adds _total to a counter's name."""
+    """How a field of Stats becomes a metric. The library adds unit and _total to the name."""
 
     field: str
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
@@ -39,6 +40,12 @@ class _Figure(NamedTuple):
 
 _FIGURES: Final = (
     _Figure("connections_active", GaugeMetricFamily, "connections_active", "Clients connected."),
+    _Figure(
+        "connections_logged_in",
+        GaugeMetricFamily,
+        "connections_logged_in",
+        "Clients that have logged in.",
+    ),
     _Figure("connections_total", CounterMetricFamily, "connections", "Clients accepted."),
     _Figure("accepts_pending", GaugeMetricFamily, "accepts_pending", "Accepts posted."),
     _Figure("accept_errors", CounterMetricFamily, "accept_errors", "Accepts that failed."),
@@ -106,50 +113,69 @@ _FIGURES: Final = (
 _LABELS: Final = ("server", "address")
 
 
-def _by_key(stats: Stats, figure: _Figure) -> dict[str, float]:
-    """The numbers of a field that is a mapping, by their label's value."""
-    if figure.field == "closed_by_reason":
-        # All of them, so that the first one of its kind is seen as an increase.
-        return {reason.value: stats.closed_by_reason.get(reason, 0) for reason in CloseReason}
-    return dict(getattr(stats, figure.field))
+class _Sight:
+    """What one server has to show at a moment."""
+
+    def __init__(self, name: str, server: Server) -> None:
+        """Of SERVER, called NAME."""
+        self._stats: Stats | None = None
+        with contextlib.suppress(ServerStateError):  # not started, or another process's
+            host, port = server.address[:2]
+            self.labels = (name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            self._logged_in = len(server.logged_in)
+            self._stats = server.stats()
+
+    def numbers(self, figure: _Figure) -> Iterator[tuple[tuple[str, ...], float]]:
+        """The samples of FIGURE, each with the values of the labels that are its own."""
+        if self._stats is None:
+            return
+        if figure.field == "closed_by_reason":
+            # All of them, so that the first one of its kind is seen as an increase.
+            for reason in CloseReason:
+                yield (reason.value,), self._stats.closed_by_reason.get(reason, 0)
+        elif figure.field == "replaced_by_cause":
+            for cause, count in self._stats.replaced_by_cause.items():
+                yield (cause,), count
+        elif figure.field == "connections_logged_in":
+            yield (), self._logged_in
+        else:
+            yield (), getattr(self._stats, figure.field)
 
 
 class ServerCollector(Collector):
-    """The figures of one server, taken when Prometheus asks. Every field of `Stats` is in it.
+    """The figures of servers, taken when Prometheus asks. Every field of `Stats` is in it.
 
-    The metrics are called iocpreuse_..., and have the labels `server` and `address`, so that
-    several servers may be in one registry. A server that has not been started has none.
+    The metrics are called iocpreuse_..., and have the labels `server` and `address`. All servers of
+    a registry go into one collector: a second one there is a ValueError of the library.
     """
 
-    def __init__(self, server: Server, name: str | None = None) -> None:
-        """Of SERVER, as NAME; None is the name of its class."""
-        self._server = server
-        self._name = type(server).__name__ if name is None else name
+    def __init__(self, *servers: Server) -> None:
+        """Of SERVERS, each under the name of its class; `add` takes more."""
+        self._servers: list[tuple[str, Server]] = []
+        for server in servers:
+            self.add(server)
 
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: the names are the same for all servers of a registry."""
-        return ()
+    def add(self, server: Server, name: str | None = None) -> None:
+        """Of SERVER as well, as NAME; None is the name of its class. Any thread.
+
+        A server that has not been started has no metrics yet; one that has stopped, its last.
+        """
+        self._servers.append((type(server).__name__ if name is None else name, server))
+
+    def describe(self) -> Iterator[Metric]:
+        """Which metrics there are, so that a registry refuses a second collector."""
+        return self._metrics(())
 
     def collect(self) -> Iterator[Metric]:
         """The metrics now. Any thread."""
-        try:
-            stats, address = self._server.stats(), self._server.address
-            logged_in = len(self._server.logged_in)
-        except ServerStateError:
-            return
-        host, port = address[:2]
-        labels = (self._name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        return self._metrics([_Sight(*each) for each in tuple(self._servers)])
+
+    def _metrics(self, sights: Iterable[_Sight]) -> Iterator[Metric]:
         for figure in _FIGURES:
             names = (*_LABELS, figure.label) if figure.label else _LABELS
             name = f"iocpreuse_{figure.name}"
             metric = figure.kind(name, figure.text, labels=names, unit=figure.unit)
-            if figure.label:
-                for key, number in _by_key(stats, figure).items():
-                    metric.add_metric((*labels, key), number)
-            else:
-                metric.add_metric(labels, getattr(stats, figure.field))
+            for sight in sights:
+                for more, number in sight.numbers(figure):
+                    metric.add_metric((*sight.labels, *more), number)
             yield metric
-        text = "Clients that have logged in."
-        metric = GaugeMetricFamily("iocpreuse_connections_logged_in", text, labels=_LABELS)
-        metric.add_metric(labels, logged_in)
-        yield metric

@@ -17,9 +17,10 @@ void pool_grow(engine_t *engine, bool starved)
     mutex_lock(&engine->lock);
     uint32_t target = engine->pool_target;
     bool low = engine->stats.accepts_pending < target / LOW_MARK_PART;
-    /* While accepts fail, a larger pool would only fail more often; and a crowd that is turned
-     * away is to find no more of them between it and those that are served. */
-    bool able = !engine->paused && engine->retry_at_ns == 0 && !engine->refusing;
+    /* While accepts fail, a larger pool would only fail more often; a crowd that is turned away is
+     * to find no more of them between it and those that are served; and a stop takes them all. */
+    bool able = !engine->paused && engine->retry_at_ns == 0 && !engine->refusing &&
+                !engine_is_stopping(engine);
     if ((starved || low) && able) {
         uint32_t room = engine->options.accept_pool_max - target;
         uint32_t added = room < target ? room : target;

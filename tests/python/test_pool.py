@@ -113,3 +113,12 @@ def test_descriptors_run_out_and_come_back():
     assert child.stderr == ""
     assert child.stdout == "recovered\n"
     assert child.returncode == 0
+
+
+def test_the_pool_does_not_grow_while_the_server_stops(serve):
+    """A stop takes the accepts back, which must not look like clients that came."""
+    server = serve(accept_pool=20)
+    wait_until(lambda: server.stats().accepts_pending == 20)
+    server.stop()
+    stats = server.stats()
+    assert stats.accept_pool_grown == stats.accept_pool_shrunk == stats.accept_errors == 0

@@ -285,6 +285,9 @@ void check_step(world_t *world)
     uint64_t active = world->engine->stats.connections_active;
     world->active_peak = active > world->active_peak ? active : world->active_peak;
     CHECK_THAT(world, world->locks_count == 0, "a lock is still held");
+    CHECK_THAT(world, !world->stop_asked || world->engine->pool_target <= world->pool_target,
+               "the pool grows while the server stops");
+    world->pool_target = world->engine->pool_target;
     check__crew(world);
     (void)check__pool_is_full(world);
     while (world->touched_count > 0) {

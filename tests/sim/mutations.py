@@ -455,6 +455,12 @@ MUTANTS = (
         "        io_cancel(engine->io, engine->listener, &slot->life.io);\n",
         "",
     ),
+    one(
+        "stop-ends-the-growth",
+        "pool_size.c",
+        " &&\n                !engine_is_stopping(engine);",
+        ";",
+    ),
     one("stop-cancels-disconnects", "manager.c", "        recycle_cancel(engine, slot);\n", ""),
     one(
         "stop-waits",

@@ -211,6 +211,7 @@ typedef struct world {
     bool paused;         /* the application takes no clients */
     uint64_t resumed_ns;
     uint64_t active_peak;
+    uint32_t pool_target; /* the pool's size after the last step, or at the stop */
     uint64_t connect_next_ns;
     uint32_t burst_left;
 
