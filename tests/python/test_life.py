@@ -6,7 +6,7 @@ import time
 import weakref
 
 import pytest
-from peers import Client, Recorder, in_threads, noise, run_python, wait_until
+from peers import Client, Recorder, in_threads, noise, wait_until
 
 import iocpreuse
 from iocpreuse import CloseReason, ServerStateError
@@ -306,58 +306,3 @@ def test_start_runs_out_of_threads(monkeypatch):
         assert not any(thread.is_alive() for thread in started)
         with server, Client(server.address) as client:
             assert client.ask(b"x") == b"x"
-
-
-def test_the_interpreter_ends_with_a_server_running():
-    done = run_python(
-        code="""
-        from peers import Client, Recorder
-
-        class Tells(Recorder):
-            def on_disconnect(self, session, why):
-                print(why.reason.value, flush=True)
-
-        server = Tells().start()
-        client = Client(server.address)
-        print(client.ask(b"x"), flush=True)
-        client.detach()
-        """
-    )
-    assert done.stdout.split() == ["b'x'", "shutdown"]
-    assert done.stderr == ""
-    assert done.returncode == 0
-
-
-def test_the_interpreter_ends_although_a_callback_hangs():
-    started = time.monotonic()
-    done = run_python(
-        code="""
-        import threading
-        from peers import Client, Recorder
-
-        class Hangs(Recorder):
-            def on_data(self, session, data):
-                self.hanging.set()
-                threading.Event().wait()
-
-        Hangs.hanging = threading.Event()
-        server = Hangs().start()
-        client = Client(server.address)
-        client.sendall(b"x")
-        assert Hangs.hanging.wait(30)
-        client.detach()
-        """
-    )
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 40
-
-
-def test_the_interpreter_ends_by_an_exception():
-    done = run_python(
-        code="""
-        from peers import Recorder
-        with Recorder() as server:
-            raise SystemExit(7)
-        """
-    )
-    assert (done.returncode, done.stderr) == (7, "")
