@@ -37,8 +37,6 @@ def test_the_interpreter_ends_by_an_exception():
     assert (done.returncode, done.stderr) == (7, "")
 
 
-# The end of the interpreter, in every way that it can come while a server runs.
-
 HANGS = """
         import os, sys, threading, time
         from peers import Client, Recorder
