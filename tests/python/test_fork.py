@@ -69,6 +69,7 @@ def test_the_server_is_the_parents():
             server.pause_accepting, server.resume_accepting, lambda: server.address,
             lambda: server.recycling, lambda: server.send(session.id, b"child"),
             server.__enter__, lambda: server.pending.reply(b"child"),
+            lambda: server.broadcast(b"child"),
         )
         print([call for call in calls if not refused(call)])
         print(len(server.sessions), len(server.logged_in), server.get(session.id))
