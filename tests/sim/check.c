@@ -4,13 +4,6 @@
 
 #include "world.h"
 
-#define CHECK_THAT(world, condition, ...)                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            world_fail((world), __VA_ARGS__);                                                      \
-        }                                                                                          \
-    } while (0)
-
 /* The engine's own periods, as its sources have them. */
 #define RETRY_NS    (50 * NS_PER_MS)
 #define TICK_NS     (20 * NS_PER_MS)
@@ -385,51 +378,6 @@ static void check__pool(world_t *world, const census_t *census)
                "a client waits for ever to be accepted");
 }
 
-/* The clients of each address are counted, and nobody has too many. */
-static void check__peers(world_t *world, uint64_t active)
-{
-    engine_t *engine = world->engine;
-    uint32_t limit = world->config.engine.max_connections_per_ip;
-    uint32_t served[UINT8_MAX + 1] = {0};
-    for (uint32_t i = 0; i < table_count(&engine->table); i++) {
-        const slot_t *slot = table_at(&engine->table, i);
-        if (slot->token != TOKEN_NONE) {
-            served[sim_host_of(&slot->session.peer)]++;
-        }
-    }
-    uint64_t counted = 0;
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < engine->peers.size; i++) {
-        const place_t *place = &engine->peers.places[i];
-        uint32_t host = (uint32_t)place->low & UINT8_MAX;
-        counted += place->count;
-        used += place->count > 0;
-        CHECK_THAT(world, place->count == 0 || place->count == served[host],
-                   "%u clients are counted for host %u, and there are %u", place->count, host,
-                   served[host]);
-        CHECK_THAT(world, place->count <= limit, "host %u has too many clients", host);
-    }
-    CHECK_THAT(world, counted == (limit == 0 ? 0 : active) && used == engine->peers.used,
-               "%u clients are counted for %u addresses", (unsigned)counted, engine->peers.used);
-}
-
-/* Every client that is no longer counted as connected is counted under one reason. */
-static void check__ends(world_t *world)
-{
-    const engine_stats_t *stats = &world->engine->stats;
-    uint64_t ended = 0;
-    for (int i = 0; i < REASON_COUNT; i++) {
-        ended += stats->closed_by_reason[i];
-        /* The end is told first, and counted when the slot is free. */
-        CHECK_THAT(world, stats->closed_by_reason[i] <= world->ends[i],
-                   "the engine counts %u ends for reason %d, the application %u",
-                   (unsigned)stats->closed_by_reason[i], i, (unsigned)world->ends[i]);
-    }
-    CHECK_THAT(world, ended == stats->connections_total - stats->connections_active,
-               "%u ends are counted, of %u clients %u are there", (unsigned)ended,
-               (unsigned)stats->connections_total, (unsigned)stats->connections_active);
-}
-
 void check_all(world_t *world)
 {
     engine_t *engine = world->engine;
@@ -453,7 +401,7 @@ void check_all(world_t *world)
                (unsigned)states[SLOT_COOLING]);
     CHECK_THAT(world, census.cooling <= world->config.engine.cooling_max,
                "%u sockets cool, more than may", (unsigned)census.cooling);
-    check__peers(world, active);
+    counts_check_peers(world, active);
     CHECK_THAT(world, atomic_u64_load(&engine->send_queue_bytes) == census.queued,
                "the engine counts %u queued bytes, not %u",
                (unsigned)atomic_u64_load(&engine->send_queue_bytes), (unsigned)census.queued);
@@ -475,7 +423,7 @@ void check_all(world_t *world)
                    "the slots have %u sockets, and %u are open", (unsigned)census.socks,
                    sim_open_socks(world->io));
     }
-    check__ends(world);
+    counts_check_ends(world);
     check__manager(world, &census);
     check__pool(world, &census);
 }

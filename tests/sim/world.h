@@ -218,8 +218,8 @@ typedef struct world {
     rec_t *recs;
     uint32_t recs_count;
     uint64_t ends[REASON_COUNT]; /* clients whose end was told, by why */
-    uint64_t stale_sends;  /* as the engine should count them */
-    uint64_t stale_unsure; /* and perhaps these: their clients went during a broadcast */
+    uint64_t stale_sends;        /* as the engine should count them */
+    uint64_t stale_unsure;       /* and perhaps these: their clients went during a broadcast */
     uint32_t rec_of_conn[SIM_CONNS_MAX]; /* its place in recs + 1 */
     cast_t *casts;
     uint32_t casts_count;
@@ -243,6 +243,15 @@ uint64_t world_run(const plan_t *plan, totals_t *totals);
 
 /* Ends the process. */
 _Noreturn void world_fail(world_t *world, const char *format, ...);
+
+/* Ends it unless CONDITION holds. */
+#define CHECK_THAT(world, condition, ...)                                                          \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            world_fail((world), __VA_ARGS__);                                                      \
+        }                                                                                          \
+    } while (0)
+
 /* What to type to see this run again. */
 void world_print_replay(const world_t *world);
 
@@ -301,6 +310,11 @@ void crowd_leave(world_t *world);
 void check_touch(world_t *world, const void *lock);
 void check_step(world_t *world);
 void check_all(world_t *world);
+
+/* What check_all holds of the engine's counts of its clients: ACTIVE ones by address, and those
+ * that have ended by their reason. */
+void counts_check_peers(world_t *world, uint64_t active);
+void counts_check_ends(world_t *world);
 void check_end(world_t *world);
 
 /* hooks.c: what the linker puts between the engine and its libraries. */
