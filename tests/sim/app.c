@@ -161,12 +161,6 @@ static void app__enter(world_t *world, rec_t *rec, const event_t *event)
     rec->in_call = true;
 }
 
-static bool app__broadcasts(world_t *world)
-{
-    uint32_t odds = world->config.odds_broadcast;
-    return odds != 0 && rng_below(&world->rng, 1024) < odds;
-}
-
 static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
 {
     if (rng_chance(&world->rng, world->config.odds_act)) {
@@ -177,9 +171,7 @@ static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
         uint32_t back = rng_below(&world->rng, world->recs_count < 24 ? world->recs_count : 24);
         app__act(world, &world->recs[world->recs_count - 1 - back], batch);
     }
-    if (app__broadcasts(world)) {
-        broadcasting_try(world, batch);
-    }
+    (void)broadcasting_try(world, batch);
 }
 
 static rec_t *app__open(world_t *world, const event_t *event)
@@ -437,9 +429,7 @@ bool app_intrude(world_t *world)
     if (world->recs_count == 0 || whim >= world->config.whims) {
         return false;
     }
-    if (app__broadcasts(world)) {
-        sim_trace(world->io, "broadcast", 0, 0);
-        broadcasting_try(world, NULL);
+    if (broadcasting_try(world, NULL)) {
         return true;
     }
     uint32_t span = rng_below(&world->rng, 4) == 0 ? SESSIONS_MAX : 12;

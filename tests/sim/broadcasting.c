@@ -191,13 +191,16 @@ static void broadcasting__send(world_t *world, broadcast_t *broadcast, shared_t 
     broadcasting__count_stale(world, broadcast, live);
 }
 
-void broadcasting_try(world_t *world, batch_t *batch)
+bool broadcasting_try(world_t *world, batch_t *batch)
 {
-    broadcast_t broadcast = {.len = 1 + rng_below(&world->rng, 64)};
-    if (world->recs_count == 0 || world->casts_count + RECEIVERS_MAX > CASTS_MAX) {
-        return;
+    uint32_t odds = world->config.odds_broadcast;
+    bool room = world->casts_count + RECEIVERS_MAX <= CASTS_MAX && world->recs_count > 0;
+    if (odds == 0 || rng_below(&world->rng, 1024) >= odds || !room) {
+        return false;
     }
-    broadcast.mark = BROADCAST_MARK + world->casts_count;
+    broadcast_t broadcast = {.mark = BROADCAST_MARK + world->casts_count};
+    broadcast.len = 1 + rng_below(&world->rng, 64);
+    sim_trace(world->io, "broadcast", broadcast.len, batch != NULL);
     uint32_t may = broadcasting__choose(world, &broadcast);
     shared_t *message = broadcast.count == 0 ? NULL : broadcasting__make(world, &broadcast);
     if (message != NULL) {
@@ -210,4 +213,5 @@ void broadcasting_try(world_t *world, batch_t *batch)
     for (uint32_t i = 0; i < broadcast.count; i++) {
         broadcast.recs[i]->sending = false;
     }
+    return true;
 }

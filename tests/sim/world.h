@@ -290,7 +290,7 @@ void *sending_own(world_t *world, uint32_t len, char **bytes);
 void sending_disown(world_t *world, const void *owner, const char *bytes);
 
 /* broadcasting.c: and its broadcasts. */
-void broadcasting_try(world_t *world, batch_t *batch);
+bool broadcasting_try(world_t *world, batch_t *batch); /* now and then; whether it did */
 /* The engine takes MESSAGE for SLOT's queue; its lock is held. */
 void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *slot);
 /* How many of LEN bytes are what the client of CONN should get at POSITION. */
