@@ -6,6 +6,23 @@
 #include "../base/check.h"
 #include "shared.h"
 
+/* A message of up to so many bytes is cheaper to move than to describe to the system. */
+#define SMALL_BYTES 512u
+
+#define PAGE_BYTES 4096u
+#define PAGE_BUFS  (PAGE_BYTES / sizeof(sendbuf_t))
+
+/* Bytes from the beginning on, and the sendbufs that describe them from the end on. */
+typedef struct sendq_page {
+    uint32_t used; /* bytes */
+    uint32_t bufs; /* of them, LEFT are not finished; the last one frees the page */
+    uint32_t left;
+    union {
+        char bytes[PAGE_BYTES];
+        sendbuf_t bufs[PAGE_BUFS];
+    } room;
+} sendq_page_t;
+
 sendbuf_t *sendbuf_copy(const void *data, size_t len)
 {
     sendbuf_t *buf = malloc(sizeof *buf + len);
@@ -46,9 +63,55 @@ void sendq_push(sendq_t *queue, sendbuf_t *buf)
     queue->bytes += buf->len - buf->sent;
 }
 
+/* A page of QUEUE's that has room for LEN more bytes; NULL = no memory. */
+static sendq_page_t *find_page(sendq_t *queue, size_t len)
+{
+    sendq_page_t *page = queue->page;
+    if (page != NULL && page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= PAGE_BYTES) {
+        return page;
+    }
+    page = malloc(sizeof *page);
+    if (page != NULL) {
+        page->used = 0;
+        page->bufs = 0;
+        page->left = 0;
+        queue->page = page;
+    }
+    return page;
+}
+
+/* Moves MESSAGE, one whole buffer, to QUEUE's page. False where it is to stay as it is. */
+static bool move_to_page(sendq_t *queue, sendbuf_t *message)
+{
+    if (queue->tail == NULL || !message->last || message->len > SMALL_BYTES ||
+        (message->owner != NULL && message->run == NULL)) {
+        return false;
+    }
+    sendq_page_t *page = find_page(queue, message->len);
+    if (page == NULL) {
+        return false;
+    }
+    char *bytes = page->room.bytes + page->used;
+    memcpy(bytes, message->data, message->len);
+    page->used += (uint32_t)message->len;
+    page->left++;
+    sendbuf_t *buf = &page->room.bufs[PAGE_BUFS - ++page->bufs];
+    *buf = (sendbuf_t){.page = page, .data = bytes, .len = message->len, .last = true};
+    sendq_push(queue, buf);
+    return true;
+}
+
 void sendq_append(sendq_t *to, sendq_t *from)
 {
-    if (from->head == NULL) {
+    sendbuf_t *only = from->head;
+    if (only == NULL) {
+        return;
+    }
+    if (only == from->tail && move_to_page(to, only)) {
+        sendq_t none;
+        sendq_init(&none);
+        sendq_clear(from, &none);
+        CHECK(sendq_is_empty(&none)); /* nobody's bytes but ours, or a maker's who still has them */
         return;
     }
     if (to->tail == NULL) {
@@ -65,14 +128,24 @@ uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32
                       uint32_t *bytes)
 {
     uint32_t count = 0;
+    const char *piece = NULL; /* the last of them */
+    uint32_t piece_len = 0;
     *bytes = 0;
     for (const sendbuf_t *buf = queue->head; buf != NULL && count < max && limit > 0;
          buf = buf->next) {
         size_t left = buf->len - buf->sent;
         uint32_t len = left < limit ? (uint32_t)left : limit;
-        bufs[count++] = io_buf(buf->data + buf->sent, len);
+        const char *data = buf->data + buf->sent;
         limit -= len;
         *bytes += len;
+        if (count > 0 && data == piece + piece_len) {
+            piece_len += len;
+        } else {
+            piece = data;
+            piece_len = len;
+            count++;
+        }
+        bufs[count - 1] = io_buf(piece, piece_len);
     }
     return count;
 }
@@ -109,6 +182,18 @@ void sendq_release(sendbuf_t *buf, sendq_t *done)
     }
 }
 
+static void leave_page(sendq_t *queue, sendq_page_t *page)
+{
+    page->left--;
+    if (page->left > 0) {
+        return;
+    }
+    if (queue->page == page) {
+        queue->page = NULL;
+    }
+    free(page);
+}
+
 static void finish_head(sendq_t *queue, sendq_t *done)
 {
     sendbuf_t *buf = queue->head;
@@ -116,6 +201,10 @@ static void finish_head(sendq_t *queue, sendq_t *done)
     queue->head = buf->next;
     if (queue->head == NULL) {
         queue->tail = NULL;
+    }
+    if (buf->page != NULL) {
+        leave_page(queue, buf->page);
+        return;
     }
     if (buf->run != NULL) {
         buf = shared_finish(buf);

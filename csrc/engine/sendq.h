@@ -3,7 +3,10 @@
  * A sendbuf owns its bytes: either they stand behind it (a copy), or OWNER keeps
  * them alive (a pinned object of the application), or it is one of many that share
  * a message (shared.h). The engine never looks at OWNER; it hands finished buffers to
- * whoever may release it, and then frees them with free(). */
+ * whoever may release it, and then frees them with free().
+ *
+ * Small messages that wait behind others are moved together, in pages: then a hundred
+ * of them leave as one piece, and are still a hundred messages. */
 #ifndef IOCPREUSE_ENGINE_SENDQ_H
 #define IOCPREUSE_ENGINE_SENDQ_H
 
@@ -15,8 +18,9 @@
 
 typedef struct sendbuf {
     struct sendbuf *next;
-    struct shared_run *run; /* NULL = it stands alone */
-    void *owner;            /* NULL = the bytes are a copy */
+    struct shared_run *run;  /* where it belongs: to a shared message, */
+    struct sendq_page *page; /* to a queue's page, or (NULL) it stands alone */
+    void *owner;             /* NULL = the bytes are a copy */
     const char *data;
     size_t len;
     size_t sent;
@@ -27,8 +31,9 @@ typedef struct sendbuf {
 typedef struct {
     sendbuf_t *head;
     sendbuf_t *tail;
-    uint64_t bytes; /* not yet sent */
-    bool begun;     /* buffers of the first message have been finished already */
+    struct sendq_page *page; /* where the next small message goes; NULL = none has room */
+    uint64_t bytes;          /* not yet sent */
+    bool begun;              /* buffers of the first message have been finished already */
 } sendq_t;
 
 /* A copy of LEN bytes, or with an OWNER a reference to them. NULL = no memory. */
@@ -42,7 +47,8 @@ void sendq_push(sendq_t *queue, sendbuf_t *buf);
  * PARTIAL tells whether there are others, which the peer may have in part. */
 const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial);
 
-/* Moves all of FROM behind TO; FROM is empty then. */
+/* Moves all of FROM, whole messages, behind TO; FROM is empty then. What has been gathered
+ * from TO before stays where it is. */
 void sendq_append(sendq_t *to, sendq_t *from);
 
 /* Describes the first bytes of the queue in BUFS, up to MAX of them and LIMIT bytes.

@@ -32,6 +32,19 @@ static void clear(sendq_t *queue)
     sendq_clear(queue, &done);
 }
 
+/* The same, where something is pinned that needs no release. */
+static void clear_owned(sendq_t *queue)
+{
+    sendq_t done;
+    sendq_init(&done);
+    sendq_clear(queue, &done);
+    while (done.head != NULL) {
+        sendbuf_t *buf = done.head;
+        done.head = buf->next;
+        free(buf);
+    }
+}
+
 /* What gather describes, as text, up to LIMIT bytes. */
 static bool gathers(const sendq_t *queue, uint32_t max, uint32_t limit, const char *expected)
 {
@@ -148,6 +161,104 @@ static void test_untouched(void)
     clear(&queue);
 }
 
+/* A small message, as engine_send queues it. */
+static void append(sendq_t *queue, const char *text)
+{
+    sendq_t chain;
+    sendq_init(&chain);
+    push(&chain, text, true);
+    sendq_append(queue, &chain);
+}
+
+static uint32_t pieces(const sendq_t *queue, uint32_t limit, uint32_t *bytes)
+{
+    io_buf_t bufs[64];
+    return sendq_gather(queue, bufs, 64, limit, bytes);
+}
+
+/* Whether the messages of QUEUE are FIRST, FIRST + 1, ... up to COUNT. */
+static bool counts_up(const sendq_t *queue, int first, int count)
+{
+    const sendbuf_t *buf = queue->head;
+    for (; first < count; first++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "<%d>", first);
+        if (buf == NULL || buf->len != strlen(text) || memcmp(buf->data, text, buf->len) != 0) {
+            return false;
+        }
+        buf = buf->next;
+    }
+    return buf == NULL;
+}
+
+static void append_numbers(sendq_t *queue, int first, int count)
+{
+    for (int i = first; i < count; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "<%d>", i);
+        append(queue, text);
+    }
+}
+
+/* Small messages leave in few pieces, and stay messages. */
+static void test_pages(void)
+{
+    sendq_t queue;
+    sendq_t done;
+    uint32_t bytes;
+    sendq_init(&queue);
+    sendq_init(&done);
+    append_numbers(&queue, 0, 3);
+    report(pieces(&queue, 100, &bytes) == 2 && bytes == 9, "those behind the first are one piece");
+    report(untouched(&queue, 0, "<0>", false), "none has begun");
+    report(untouched(&queue, 4, "<2>", true), "two have");
+    report(pieces(&queue, 7, &bytes) == 2 && bytes == 7, "a piece can be cut anywhere");
+    const char *data = queue.head->next->data;
+    sendq_consume(&queue, 4, &done);
+    report(untouched(&queue, 0, "<2>", true) && pieces(&queue, 100, &bytes) == 1 && bytes == 5,
+           "what was sent in part goes on from there");
+    append_numbers(&queue, 3, 500);
+    report(counts_up(&queue, 1, 500) && queue.head->data == data, "more follow, and none moves");
+    report(pieces(&queue, 1u << 20, &bytes) < 20 && bytes == queue.bytes, "pages of them");
+    sendq_consume(&queue, queue.bytes - 2, &done);
+    report(counts_up(&queue, 499, 500), "up to the last");
+    sendq_consume(&queue, 2, &done);
+    report(sendq_is_empty(&queue) && queue.page == NULL && sendq_is_empty(&done),
+           "nothing is kept");
+    append_numbers(&queue, 0, 2);
+    clear(&queue);
+    report(queue.page == NULL, "nor when it is thrown away");
+}
+
+static void test_what_is_not_moved(void)
+{
+    static const char data[600];
+    int owner;
+    uint32_t bytes;
+    sendq_t queue;
+    sendq_t chain;
+    sendq_t done;
+    sendq_init(&queue);
+    sendq_init(&chain);
+    sendq_init(&done);
+    append(&queue, "first");
+    sendq_push(&chain, sendbuf_pin(data, 3, &owner));
+    chain.tail->last = true;
+    sendq_append(&queue, &chain);
+    report(queue.tail->owner == &owner && queue.tail->data == data, "pinned bytes");
+    sendq_push(&chain, sendbuf_copy(data, sizeof data));
+    chain.tail->last = true;
+    sendq_append(&queue, &chain);
+    report(queue.tail->page == NULL, "many");
+    push(&chain, "one", false);
+    push(&chain, "message", true);
+    sendq_append(&queue, &chain);
+    report(queue.tail->page == NULL && pieces(&queue, 1000, &bytes) >= 4, "one in several parts");
+    append(&queue, "small");
+    report(queue.tail->page != NULL && sendq_is_empty(&chain), "but one that is small");
+    clear_owned(&queue);
+}
+
 static shared_t *share(void *owner, size_t count)
 {
     shared_t *message = shared_new("shared", 6, owner, count);
@@ -244,6 +355,8 @@ static void test_shared_is_one_message(void)
 
 int main(void)
 {
+    test_pages();
+    test_what_is_not_moved();
     test_shared(0, 0);
     test_shared(1, 1);
     test_shared(7, 0);

@@ -428,6 +428,21 @@ MUTANTS = (
         "    count_out(engine, &peer, reason, false);",
         "    count_out(engine, &peer, slot->session.ending.reason, false);",
     ),
+    # Pages of small messages.
+    one("page-waits-for-others", "sendq.c", "    if (page->left > 0) {", "    if (0) {"),
+    one("page-is-forgotten", "sendq.c", "        queue->page = NULL;\n", ""),
+    one(
+        "page-has-room",
+        "sendq.c",
+        "page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= PAGE_BYTES",
+        "page->used + len <= PAGE_BYTES",
+    ),
+    one(
+        "page-leaves-pinned",
+        "sendq.c",
+        "        (message->owner != NULL && message->run == NULL)) {",
+        "        0) {",
+    ),
     # The crew.
     one(
         "running-is-not-settled",
