@@ -95,7 +95,10 @@ class Server:
         """
 
     def on_drain(self, session: Session) -> None:
-        """The queue fell to write_low or below after `Session.send` had returned False."""
+        """There is room again: the queue fell to write_low or below.
+
+        It was full before: `Session.send` returned False, or a `broadcast` left the session out.
+        """
 
     def on_eof(self, session: Session) -> bool | None:
         """The client has closed its side and sends no more; it may still be reading.

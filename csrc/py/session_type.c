@@ -318,9 +318,10 @@ static PyObject *session_messages_sent(session_object_t *self, void *closure)
 PyDoc_STRVAR(send_doc,
              "send(*data: Buffer) -> bool\n--\n\n"
              "Queue bytes for the client, in order. Any thread; never blocks.\n\n"
-             "What callbacks send leaves when they have run, gathered into one call; bytes\n"
-             "objects are sent from where they are, other buffers are copied. Returns False\n"
-             "while more than write_high bytes are queued; on_drain tells when there is room.\n"
+             "What callbacks send leaves when they have run, gathered into one call, and so does\n"
+             "what another thread sends in quick succession; bytes objects are sent from where\n"
+             "they are, other buffers are copied. Returns False while more than write_high bytes\n"
+             "are queued; on_drain tells when there is room.\n"
              "Raises SessionClosed once the session is closing, StaleSession when its slot\n"
              "serves another client by now, WriteOverflow beyond write_limit (the session is\n"
              "aborted then), RuntimeError after write_eof().");

@@ -256,6 +256,41 @@ def test_sends_of_another_thread_are_gathered(serve, clients):
         peer.close()
 
 
+class Blocks(Recorder):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.blocked = threading.Event()
+        self.release = threading.Event()
+
+    def on_data(self, session, data):
+        self.blocked.set()
+        self.release.wait(60)
+
+
+@pytest.mark.parametrize("way", ["send", "broadcast"])
+def test_a_callback_that_blocks_holds_up_no_flood(serve, way):
+    """The worker that is called to gather may be another one."""
+    server = serve(Blocks, workers=2)
+    clients = [Client(server.address) for _ in range(10)]
+    sessions = [server.next_session() for _ in clients]
+    clients[0].sendall(b"!")
+    try:
+        assert server.blocked.wait(30)
+        for turn in range(100):
+            if way == "broadcast":
+                assert server.broadcast(b"%04d" % turn) == len(clients)
+            else:
+                for session in sessions:
+                    session.send(b"%04d" % turn)
+        for client in clients:
+            assert client.receive(400) == b"".join(b"%04d" % turn for turn in range(100))
+        assert not server.release.is_set()
+    finally:
+        server.release.set()
+    for client in clients:
+        client.close()
+
+
 def test_a_lone_send_leaves_at_once(serve):
     """One after another, with pauses: each is there before the next one is made."""
     server = serve()
