@@ -82,9 +82,10 @@ STALLED = """
         in_threads(HEALTHY + 1, act)
         ends = dict(server.next_end() for _ in range(COUNT + HEALTHY))
         assert all(ends[each].reason is iocpreuse.CloseReason.WRITE_OVERFLOW for each in sessions)
-        assert all(ends[each].unsent_bytes > 0 for each in sessions)
         wait_until(lambda: server.stats().send_queue_bytes == 0)
-        assert LIMIT * COUNT // 4 < max(queued) <= LIMIT * COUNT, max(queued)
+        # On Windows a send of all that is queued may be under way, and be done meanwhile.
+        least = LIMIT if WINDOWS else LIMIT * COUNT // 4
+        assert least < max(queued) <= LIMIT * COUNT, max(queued)
         grown = peak_bytes() - before
         # The queues, what malloc adds to them, and the rest of the server.
         assert grown < LIMIT * COUNT * 5 // 4 + (8 << 20), grown
