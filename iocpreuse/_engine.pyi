@@ -72,6 +72,8 @@ class Engine:
         backlog: int,
         dual_stack: bool,
         concurrency: int,
+        attach_budget: float,
+        busy_poll: float,
         accept_pool: int,
         accept_pool_max: int,
         recycle: bool,

@@ -33,6 +33,8 @@ def make_engine(
             backlog=settings.backlog,
             dual_stack=settings.dual_stack,
             concurrency=settings.concurrency,
+            attach_budget=settings.attach_budget,
+            busy_poll=settings.busy_poll,
             accept_pool=settings.accept_pool,
             accept_pool_max=settings.accept_pool_max,
             recycle=settings.recycle == "auto",

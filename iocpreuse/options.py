@@ -27,6 +27,8 @@ class Options(TypedDict, total=False):
     sock: socket.socket | None  # serve on this listening socket; it passes to the server
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
+    attach_budget: float  # s a worker may keep a GIL that others want, to serve more; 0.001
+    busy_poll: float  # s a worker spins before it sleeps: lower latency, a busy core; 0
     accept_pool: int  # accepts kept posted, at least; 64, or accept_pool_max
     accept_pool_max: int  # and at most, under load; 1024, or accept_pool
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
@@ -63,6 +65,8 @@ class Settings:
     sock: socket.socket | None = None
     workers: int = 0
     concurrency: int = 0
+    attach_budget: float = 0.001
+    busy_poll: float = 0.0
     accept_pool: int = 0
     accept_pool_max: int = 0
     recycle: Recycle = "auto"
@@ -140,6 +144,15 @@ def check_seconds(name: str, value: object) -> float:
     return float(value)
 
 
+def _a_moment(name: str, value: object) -> float:
+    right = "a number of seconds from 0 to 1"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(name, value, right)
+    if not 0 <= value <= 1:  # also false for nan
+        raise _wrong_value(name, value, right)
+    return float(value)
+
+
 def _timeout(name: str, value: object) -> float:
     if value is None:
         return 0.0
@@ -204,6 +217,8 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "sock": _check_sock,
     "workers": _int_or_zero(1, THREADS_MAX, "chosen per build"),
     "concurrency": _int_or_zero(1, THREADS_MAX, "chosen per build"),
+    "attach_budget": _a_moment,
+    "busy_poll": _a_moment,
     "accept_pool": _an_int_from(1, 65536),
     "accept_pool_max": _an_int_from(1, 65536),
     "recycle": _check_recycle,

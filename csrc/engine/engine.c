@@ -225,7 +225,7 @@ static void count_batch(engine_t *engine, batch_t *batch)
     batch->bytes_sent = 0;
 }
 
-bool engine_poll(engine_t *engine, batch_t *batch)
+bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
 {
     uint32_t stop = atomic_u32_load(&engine->stop);
     if (stop >= STOP_STOPPED) {
@@ -235,7 +235,7 @@ bool engine_poll(engine_t *engine, batch_t *batch)
         }
         return false;
     }
-    uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, IO_INFINITE);
+    uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, timeout_ms);
     batch->now_ns = io_now_ns(engine->io);
     for (uint32_t i = 0; i < count; i++) {
         feed(engine, &batch->completed[i], batch);

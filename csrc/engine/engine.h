@@ -109,8 +109,9 @@ recycling_t engine_recycling(const engine_t *engine);
 /* A batch for a new worker; the engine frees it when it is closed. NULL = no memory. */
 batch_t *engine_join(engine_t *engine);
 
-/* Waits for completions and turns them into events. False once the engine has stopped. */
-bool engine_poll(engine_t *engine, batch_t *batch);
+/* Waits for completions, up to TIMEOUT_MS, and turns them into events. False once the engine has
+ * stopped. */
+bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms);
 
 /* The events of BATCH begin to run: batch_take gives them one by one. Returns the time. */
 uint64_t engine_begin(engine_t *engine, batch_t *batch);

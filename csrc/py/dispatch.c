@@ -1,4 +1,4 @@
-/* dispatch.c: a worker's events become callbacks: one attach for each batch. */
+/* dispatch.c: events become callbacks. */
 #include "state.h"
 
 batch_t *dispatch_batch(engine_object_t *self)
@@ -239,7 +239,7 @@ static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
     Py_DECREF(session);
 }
 
-static void dispatch(engine_object_t *self, event_t *event)
+void dispatch_event(engine_object_t *self, event_t *event)
 {
     if (event->kind == EVENT_OPEN) {
         on_open(self, event);
@@ -272,52 +272,4 @@ static void dispatch(engine_object_t *self, event_t *event)
         on_closed(self, event, session);
         break;
     }
-}
-
-static void work(engine_object_t *self, worker_t *worker)
-{
-    engine_t *engine = self->engine;
-    batch_t *batch = worker->batch;
-    PyThreadState *thread = PyEval_SaveThread();
-    while (engine_poll(engine, batch)) {
-        while (batch->count > 0 || !sendq_is_empty(&batch->done)) {
-            uint64_t begun_ns = engine_begin(engine, batch);
-            PyEval_RestoreThread(thread);
-            uint64_t attached_ns = engine_now_ns(engine);
-            atomic_u64_add(&self->gil_wait_ns, attached_ns - begun_ns);
-            stopwatch_start(&worker->callbacks, attached_ns);
-            for (event_t *event; (event = batch_take(batch)) != NULL;) {
-                dispatch(self, event);
-            }
-            sending_release(&batch->done);
-            stopwatch_stop(&worker->callbacks, engine_now_ns(engine));
-            thread = PyEval_SaveThread();
-            engine_settle(engine, batch);
-        }
-    }
-    PyEval_RestoreThread(thread);
-}
-
-PyObject *dispatch_work(engine_object_t *self)
-{
-    worker_t *worker = NULL;
-    for (int i = 0; i < WORKERS_MAX && worker == NULL; i++) {
-        void *none = NULL;
-        if (atomic_ptr_load(&self->workers[i].thread) == NULL &&
-            atomic_ptr_cas(&self->workers[i].thread, &none, PyThreadState_Get())) {
-            worker = &self->workers[i];
-        }
-    }
-    if (worker == NULL) {
-        return PyErr_Format(PyExc_RuntimeError, "an engine has at most %d workers", WORKERS_MAX);
-    }
-    worker->batch = engine_join(self->engine);
-    if (worker->batch == NULL) {
-        return PyErr_NoMemory();
-    }
-    work(self, worker);
-    /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
-     * later thread may get this one's thread state, so it is no longer a worker's. */
-    worker->batch = NULL;
-    Py_RETURN_NONE;
 }

@@ -130,7 +130,7 @@ static PyObject *engine_type_start(engine_object_t *self, PyObject *unused)
 static PyObject *engine_type_work(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
-    return dispatch_work(self);
+    return worker_run(self);
 }
 
 /* Tells the facade that the pool has another size. */
@@ -284,18 +284,12 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
 #define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
 
 static PyMethodDef engine_methods[] = {
-    METHOD(start, METH_NOARGS),
-    METHOD(work, METH_NOARGS),
-    METHOD(manage, METH_NOARGS),
-    METHOD(forget, METH_NOARGS),
-    METHOD(disown, METH_NOARGS),
-    METHOD(stop, METH_O),
-    METHOD(send, METH_FASTCALL),
-    METHOD(broadcast, METH_FASTCALL),
-    METHOD(is_worker, METH_NOARGS),
-    METHOD(stats, METH_NOARGS),
-    METHOD(pause, METH_O),
-    {NULL, NULL, 0, NULL},
+    METHOD(start, METH_NOARGS),     METHOD(work, METH_NOARGS),
+    METHOD(manage, METH_NOARGS),    METHOD(forget, METH_NOARGS),
+    METHOD(disown, METH_NOARGS),    METHOD(stop, METH_O),
+    METHOD(send, METH_FASTCALL),    METHOD(broadcast, METH_FASTCALL),
+    METHOD(is_worker, METH_NOARGS), METHOD(stats, METH_NOARGS),
+    METHOD(pause, METH_O),          {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef engine_getset[] = {

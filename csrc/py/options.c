@@ -29,6 +29,15 @@ static const struct {
     {"write_limit", NUMBER_LIMIT, offsetof(engine_options_t, write_limit)},
 };
 
+/* The same, of the layer itself. */
+static const struct {
+    const char *name;
+    size_t offset;
+} seconds[] = {
+    {"attach_budget", offsetof(engine_object_t, attach_budget_ns)},
+    {"busy_poll", offsetof(engine_object_t, busy_poll_ns)},
+};
+
 static const struct {
     const char *name;
     size_t offset;
@@ -105,6 +114,12 @@ static bool parse_tables(engine_object_t *self, PyObject *kwargs, engine_options
         PyObject *value = take(kwargs, numbers[i].name, taken);
         void *to = (char *)options + numbers[i].offset;
         if (value == NULL || !put_number(to, numbers[i].kind, value)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(seconds); i++) {
+        PyObject *value = take(kwargs, seconds[i].name, taken);
+        if (value == NULL || !put_number((char *)self + seconds[i].offset, NUMBER_SECONDS, value)) {
             return false;
         }
     }

@@ -55,6 +55,8 @@ typedef struct {
     bool wants_unsent; /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
     atomic_u64_t callback_ns_told; /* by the last statistics: they never go back */
+    uint64_t attach_budget_ns;     /* how long a worker may keep a GIL that others want */
+    uint64_t busy_poll_ns;         /* how long it spins before it sleeps */
     atomic_u64_t gil_wait_ns;      /* workers' waits for the GIL that have ended */
     atomic_u32_t started;
     atomic_u32_t stopped;
@@ -88,7 +90,10 @@ void session_end(session_object_t *session);
 
 /* The body of a worker: events to callbacks, until the engine stops. NULL with an
  * exception where it cannot begin. */
-PyObject *dispatch_work(engine_object_t *self);
+PyObject *worker_run(engine_object_t *self);
+
+/* Calls back for EVENT. */
+void dispatch_event(engine_object_t *self, event_t *event);
 
 /* The batch of the calling thread if it is one of the engine's workers, else NULL. */
 batch_t *dispatch_batch(engine_object_t *self);

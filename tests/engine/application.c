@@ -92,7 +92,7 @@ static void work(void *arg)
     if (batch == NULL) {
         fatal("memory");
     }
-    while (engine_poll(app->engine, batch)) {
+    while (engine_poll(app->engine, batch, IO_INFINITE)) {
         while (batch->count > 0) {
             engine_begin(app->engine, batch);
             for (event_t *event; (event = batch_take(batch)) != NULL;) {

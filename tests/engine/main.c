@@ -1,6 +1,7 @@
 /* main.c: the engine with real threads and real clients, for the thread and address sanitizers:
  * clients come and go in every way while late replies and broadcasts are sent to them, to those
- * before them on the same slots, and to no one. Not one byte may reach a client that is not its own. */
+ * before them on the same slots, and to no one. Not one byte may reach a client that is not its
+ * own. */
 #include <stdio.h>
 #include <string.h>
 

@@ -28,6 +28,11 @@ WRONG = [
     ("workers", 257, ValueError, "256"),
     ("concurrency", 0, ValueError, "concurrency"),
     ("concurrency", False, TypeError, "concurrency"),
+    ("attach_budget", None, TypeError, "attach_budget must be a number of seconds from 0 to 1"),
+    ("attach_budget", 1.5, ValueError, "from 0 to 1, not 1.5"),
+    ("attach_budget", -0.001, ValueError, "attach_budget"),
+    ("busy_poll", math.nan, ValueError, "busy_poll must be a number of seconds from 0 to 1"),
+    ("busy_poll", True, TypeError, "busy_poll"),
     ("accept_pool", 0, ValueError, "accept_pool must be an integer from 1 to 65536, not 0"),
     ("accept_pool", None, TypeError, "accept_pool"),
     ("accept_pool_max", 0, ValueError, "accept_pool_max"),
@@ -124,6 +129,7 @@ def test_defaults_are_those_of_the_contract():
     assert (settings.accept_pool, settings.read_size, settings.drain_timeout) == (64, 16384, 10.0)
     assert (settings.write_high, settings.write_low) == (65536, 16384)
     assert settings.write_limit == 16 * 1024 * 1024
+    assert (settings.attach_budget, settings.busy_poll) == (0.001, 0.0)
     assert settings.nodelay
     assert settings.dual_stack
     assert settings.keepalive is None

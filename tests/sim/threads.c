@@ -64,7 +64,7 @@ static void threads__poll(world_t *world, worker_t *worker)
         /* It slept in io_wait until the wake-up that let it run, and only then looks here. */
         sim_take_wake(world->io);
     }
-    if (!engine_poll(world->engine, worker->batch)) {
+    if (!engine_poll(world->engine, worker->batch, IO_INFINITE)) {
         worker->phase = WORKER_GONE;
         return;
     }

@@ -104,13 +104,14 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     }
     while (!wait__round(io, place, &harvest, deadline_ns)) {
     }
-    if (harvest.count > 0) {
+    /* One who only had a look has other things to do, and keeps its place meanwhile. */
+    if (harvest.count > 0 || timeout_ms == 0) {
         gate_run(&io->gate, place);
     } else {
-        if (io->gate.wakes > 0) {
-            io->gate.wakes--;
-        }
         gate_release(&io->gate, place);
+    }
+    if (harvest.count == 0 && io->gate.wakes > 0) {
+        io->gate.wakes--;
     }
     /* What this worker leaves behind is for one who sleeps. */
     bool kick = (!list_is_empty(&io->ready) || io->gate.wakes > 0) && port_needs_kick(io);

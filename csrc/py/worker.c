@@ -1,0 +1,109 @@
+/* worker.c: the body of a worker thread: one attach for each batch of events, or for more where
+ * other threads want the GIL as well. */
+#include "state.h"
+
+/* An attach that took longer than this had to wait for another thread. */
+#define CONTENDED_NS 500000u
+
+static bool has_work(const batch_t *batch)
+{
+    return batch->count > 0 || !sendq_is_empty(&batch->done);
+}
+
+/* Runs the callbacks of what BATCH has. Attached; returns the time. */
+static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_ns)
+{
+    stopwatch_start(&worker->callbacks, now_ns);
+    for (event_t *event; (event = batch_take(worker->batch)) != NULL;) {
+        dispatch_event(self, event);
+    }
+    sending_release(&worker->batch->done);
+    now_ns = engine_now_ns(self->engine);
+    stopwatch_stop(&worker->callbacks, now_ns);
+    return now_ns;
+}
+
+/* Keeps the GIL, and serves what comes meanwhile. To get it back would take another thread's whole
+ * switch interval, for each batch anew; so the time that the wait has cost is put to use. False
+ * once the engine has stopped. */
+static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_ns)
+{
+    uint64_t until_ns = now_ns + self->attach_budget_ns;
+    while (now_ns < until_ns) {
+        engine_settle(self->engine, worker->batch);
+        if (!has_work(worker->batch) && !engine_poll(self->engine, worker->batch, 0)) {
+            return false;
+        }
+        if (has_work(worker->batch)) {
+            now_ns = call_back(self, worker, engine_begin(self->engine, worker->batch));
+        } else {
+            now_ns = engine_now_ns(self->engine);
+        }
+    }
+    return true;
+}
+
+/* Waits for events; spins first, where the application wants that. False once the engine has
+ * stopped. */
+static bool await_events(engine_object_t *self, batch_t *batch)
+{
+    if (self->busy_poll_ns != 0) {
+        uint64_t until_ns = engine_now_ns(self->engine) + self->busy_poll_ns;
+        do {
+            if (!engine_poll(self->engine, batch, 0)) {
+                return false;
+            }
+            if (has_work(batch)) {
+                return true;
+            }
+        } while (engine_now_ns(self->engine) < until_ns);
+    }
+    return engine_poll(self->engine, batch, IO_INFINITE);
+}
+
+static void work(engine_object_t *self, worker_t *worker)
+{
+    batch_t *batch = worker->batch;
+    PyThreadState *thread = PyEval_SaveThread();
+    bool serves = true;
+    while (serves && await_events(self, batch)) {
+        while (serves && has_work(batch)) {
+            uint64_t begun_ns = engine_begin(self->engine, batch);
+            PyEval_RestoreThread(thread);
+            uint64_t attached_ns = engine_now_ns(self->engine);
+            uint64_t waited_ns = attached_ns - begun_ns;
+            atomic_u64_add(&self->gil_wait_ns, waited_ns);
+            uint64_t now_ns = call_back(self, worker, attached_ns);
+            if (waited_ns > CONTENDED_NS && self->attach_budget_ns != 0) {
+                serves = stay_attached(self, worker, now_ns);
+            }
+            thread = PyEval_SaveThread();
+            engine_settle(self->engine, batch);
+        }
+    }
+    PyEval_RestoreThread(thread);
+}
+
+PyObject *worker_run(engine_object_t *self)
+{
+    worker_t *worker = NULL;
+    for (int i = 0; i < WORKERS_MAX && worker == NULL; i++) {
+        void *none = NULL;
+        if (atomic_ptr_load(&self->workers[i].thread) == NULL &&
+            atomic_ptr_cas(&self->workers[i].thread, &none, PyThreadState_Get())) {
+            worker = &self->workers[i];
+        }
+    }
+    if (worker == NULL) {
+        return PyErr_Format(PyExc_RuntimeError, "an engine has at most %d workers", WORKERS_MAX);
+    }
+    worker->batch = engine_join(self->engine);
+    if (worker->batch == NULL) {
+        return PyErr_NoMemory();
+    }
+    work(self, worker);
+    /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
+     * later thread may get this one's thread state, so it is no longer a worker's. */
+    worker->batch = NULL;
+    Py_RETURN_NONE;
+}
