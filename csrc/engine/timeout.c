@@ -91,6 +91,18 @@ void timeout_look(engine_t *engine, slot_t *slot, uint64_t now_ns)
     }
 }
 
+/* Whether SLOT's client has said or taken something, and nobody has looked yet: the worker that
+ * judges need not be one that has been to the port. */
+static bool is_stirring(engine_t *engine, slot_t *slot, reason_t reason)
+{
+    if (reason != REASON_LOGIN_TIMEOUT && (slot->in_flight & FLIGHT_RECV) != 0 &&
+        io_is_due(engine->io, slot->sock, &slot->recv.io)) {
+        return true;
+    }
+    return reason == REASON_IDLE_TIMEOUT && (slot->in_flight & FLIGHT_SEND) != 0 &&
+           io_is_due(engine->io, slot->sock, &slot->send.io);
+}
+
 void timeout_judge(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
     if (!slot->session.overdue) {
@@ -103,6 +115,10 @@ void timeout_judge(engine_t *engine, slot_t *slot, uint64_t now_ns)
     expiry_t expiry = expiry_of(engine, slot, now_ns);
     if (expiry.at_ns > now_ns) {
         await(engine, slot, &expiry);
+        return;
+    }
+    if (is_stirring(engine, slot, expiry.reason)) {
+        engine_look_at(engine, slot, now_ns + 1);
         return;
     }
     ending_t ending = ending_local(expiry.reason);

@@ -22,7 +22,8 @@ void timeout_restart(engine_t *engine, slot_t *slot);
  * has come in time and waits at the port. */
 void timeout_look(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
-/* A worker's look, at NOW_NS, after it has taken what had completed: ends what is overdue. */
+/* A worker's look, at NOW_NS, after it has taken what had completed: ends what is overdue, unless
+ * something of it has come that nobody has taken yet. */
 void timeout_judge(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 /* Whether a session that ends for REASON has been silent too long. */

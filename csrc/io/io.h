@@ -122,6 +122,11 @@ int io_shutdown(io_t *io, io_sock_t sock);
  * After a failed submit or completion *INOUT is to be closed. */
 int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout);
 
+/* Whether OP, a receive or a send that is outstanding on SOCK, need wait no longer: it has
+ * completed, or would if a worker looked. It may do so the moment after. Serialized with the
+ * submit calls on SOCK. */
+bool io_is_due(io_t *io, io_sock_t sock, io_op_t *op);
+
 /* Asks for OP to end soon. SOCK is the socket it was submitted on; the listener for an accept. */
 void io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 

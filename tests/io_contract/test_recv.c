@@ -351,6 +351,31 @@ static void recv_timeout_and_maximum_of_wait(test_t *t)
     pair_close(&pair);
 }
 
+static void recv_is_due_when_there_is_something(test_t *t)
+{
+    pair_t pair;
+    pair_open(&pair, t);
+    io_t *io = pair.rig.io;
+    io_op_t *op = &pair.conn.recv.op;
+    char buf[16];
+    pair_recv(&pair, buf, sizeof buf);
+    rig_quiet(&pair.rig);
+    REQUIRE(t, !io_is_due(io, pair.conn.sock, op));
+    REQUIRE(t, peer_send(pair.conn.peer, "hello", 5));
+    /* Nobody is in io_wait meanwhile. */
+    uint64_t deadline_ns = io_now_ns(io) + DEADLINE_MS * 1000000ull;
+    while (!io_is_due(io, pair.conn.sock, op)) {
+        REQUIRE(t, io_now_ns(io) < deadline_ns);
+    }
+    pair_expect(&pair, 5);
+    REQUIRE(t, rig_send(&pair.rig, &pair.conn.send, pair.conn.sock, "x", 1) == 0);
+    while (!io_is_due(io, pair.conn.sock, &pair.conn.send.op)) {
+        REQUIRE(t, io_now_ns(io) < deadline_ns);
+    }
+    rig_await(&pair.rig, &pair.conn.send);
+    pair_close(&pair);
+}
+
 const test_entry_t tests_recv[] = {
     {"recv_before_the_data", recv_before_the_data},
     {"recv_after_the_data", recv_after_the_data},
@@ -369,6 +394,7 @@ const test_entry_t tests_recv[] = {
     {"recv_reset_that_is_there", recv_reset_that_is_there},
     {"recv_reset_after_a_send_failed", recv_reset_after_a_send_failed},
     {"recv_goes_on_after_urgent_data", recv_goes_on_after_urgent_data},
+    {"recv_is_due_when_there_is_something", recv_is_due_when_there_is_something},
     {"recv_timeout_and_maximum_of_wait", recv_timeout_and_maximum_of_wait},
     {NULL, NULL},
 };

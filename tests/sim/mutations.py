@@ -288,6 +288,7 @@ MUTANTS = (
     one(
         "overdue-is-judged", "engine.c", "        timeout_judge(engine, slot, batch->now_ns);\n", ""
     ),
+    one("stirring", "timeout.c", "is_stirring(engine, slot, expiry.reason)", "false"),
     # Addresses.
     one("per-ip", "peers.c", "bool room = peer->count < limit;", "bool room = true;"),
     one(

@@ -1,18 +1,17 @@
 /* silence.c: whether a client that is ended for its silence has been silent. */
 #include "world.h"
 
-/* Whether a worker has taken a completion of SLOT's, and not come to it yet: then the engine cannot
- * know what it tells. */
-static bool silence__is_in_hand(const world_t *world, const slot_t *slot)
+/* Whether the client has done something that a worker has in its hand, or will find. */
+static bool silence__is_broken(world_t *world, slot_t *slot, reason_t reason)
 {
-    bool received =
-        (slot->in_flight & FLIGHT_RECV) != 0 && !sim_is_outstanding(world->io, &slot->recv.io);
-    bool sent =
-        (slot->in_flight & FLIGHT_SEND) != 0 && !sim_is_outstanding(world->io, &slot->send.io);
-    return received || sent;
+    bool heard =
+        (slot->in_flight & FLIGHT_RECV) != 0 && io_is_due(world->io, slot->sock, &slot->recv.io);
+    bool took =
+        (slot->in_flight & FLIGHT_SEND) != 0 && io_is_due(world->io, slot->sock, &slot->send.io);
+    return heard || (took && reason == REASON_IDLE_TIMEOUT);
 }
 
-void silence_check(world_t *world, const slot_t *slot, reason_t reason)
+void silence_check(world_t *world, slot_t *slot, reason_t reason)
 {
     const engine_options_t *options = &world->config.engine;
     uint64_t now_ns = io_now_ns(world->io);
@@ -20,8 +19,7 @@ void silence_check(world_t *world, const slot_t *slot, reason_t reason)
     rec_t *rec = place == 0 ? NULL : &world->recs[place - 1];
     uint32_t conn = sim_conn_of(world->io, slot->sock);
     uint64_t since_ns = sim_conn_since_ns(world->io, conn);
-    bool in_hand = silence__is_in_hand(world, slot);
-    uint64_t heard_ns = in_hand ? since_ns : sim_conn_heard_ns(world->io, conn);
+    uint64_t heard_ns = sim_conn_heard_ns(world->io, conn);
     uint64_t resumed_ns = rec == NULL ? 0 : rec->resumed_ns;
     bool paused = slot->session.read_paused;
     bool sends = (slot->in_flight & FLIGHT_SEND) != 0;
@@ -30,7 +28,7 @@ void silence_check(world_t *world, const slot_t *slot, reason_t reason)
     switch (reason) {
     case REASON_FIRST_BYTE_TIMEOUT:
         least_ns = (since_ns > resumed_ns ? since_ns : resumed_ns) + options->first_byte_timeout_ns;
-        good = (in_hand || sim_conn_heard(world->io, conn) == 0) && !paused;
+        good = sim_conn_heard(world->io, conn) == 0 && !paused;
         break;
     case REASON_LOGIN_TIMEOUT:
         least_ns = since_ns + options->login_timeout_ns;
@@ -44,8 +42,9 @@ void silence_check(world_t *world, const slot_t *slot, reason_t reason)
     default:
         return;
     }
-    if (reason != REASON_LOGIN_TIMEOUT && world->held[slot->index]) {
-        world_fail(world, "slot %u: a callback runs, and its client is said to be silent",
+    if (reason != REASON_LOGIN_TIMEOUT &&
+        (world->held[slot->index] || silence__is_broken(world, slot, reason))) {
+        world_fail(world, "slot %u: its client is said to be silent, and nobody has listened",
                    slot->index);
     }
     if (!good || now_ns < least_ns) {

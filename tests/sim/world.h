@@ -298,7 +298,7 @@ size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const c
                           size_t len);
 
 /* silence.c: SLOT's session begins to end for REASON. */
-void silence_check(world_t *world, const slot_t *slot, reason_t reason);
+void silence_check(world_t *world, slot_t *slot, reason_t reason);
 
 /* crowd.c: the clients. */
 bool crowd_act(world_t *world);

@@ -367,6 +367,20 @@ uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
     return (uintptr_t)sock->fd;
 }
 
+bool io_is_due(io_t *io, io_sock_t sock, io_op_t *op)
+{
+    (void)io;
+    mutex_lock(&sock->lock);
+    bool due = op->state != OP_WAITING;
+    if (!due) {
+        /* The edge may have come, and nobody has been to epoll for it yet. */
+        struct pollfd poll_fd = {.fd = sock->fd, .events = op->kind == OP_RECV ? POLLIN : POLLOUT};
+        due = poll(&poll_fd, 1, 0) == 1;
+    }
+    mutex_unlock(&sock->lock);
+    return due;
+}
+
 uint32_t io_rtt_us(io_t *io, io_sock_t sock)
 {
     (void)io;

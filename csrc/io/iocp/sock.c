@@ -190,6 +190,14 @@ int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
         op, io->extension.disconnect_ex(*inout, sock__start(op), TF_REUSE_SOCKET, 0));
 }
 
+bool io_is_due(io_t *io, io_sock_t sock, io_op_t *op)
+{
+    (void)io;
+    (void)sock;
+    /* The system itself completes it; all that may be missing is that a worker hears of it. */
+    return HasOverlappedIoCompleted(&op->overlapped);
+}
+
 void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 {
     (void)io;

@@ -57,6 +57,19 @@ uintptr_t io_sock_handle(io_t *io, io_sock_t sock)
     return sock;
 }
 
+bool io_is_due(io_t *io, io_sock_t sock, io_op_t *op)
+{
+    const sim_sock_t *place = sock__connected(io, sock, "io_is_due");
+    if (!sim_is_outstanding(io, op) || io->ops[op->record - 1].ready) {
+        return true;
+    }
+    const sim_conn_t *conn = &io->conns[place->conn];
+    if (io->ops[op->record - 1].kind == SIM_RECV) {
+        return conn->death != 0 || conn->client_fin || conn->written > conn->received;
+    }
+    return conn->death != 0 || conn->client_left || conn->taken - conn->read < conn->window;
+}
+
 uint32_t io_rtt_us(io_t *io, io_sock_t sock)
 {
     (void)sock__connected(io, sock, "io_rtt_us");
