@@ -23,6 +23,8 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
 SANITIZERS = "address undefined"
 ON_LINUX = sys.platform == "linux"
 LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian 12"
+# Clients of other origin: tests/python/programs.py runs them against the examples.
+STRANGERS = ("socat", "netcat-openbsd", "telnet", "redis-tools", "wrk")
 GROUPS = nox.project.dependency_groups
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -69,6 +71,18 @@ def need_compiler(session: nox.Session) -> None:
         need(session, "building the extension", f"libpython3.{sys.version_info.minor}-dev")
 
 
+def have_strangers() -> dict[str, str]:
+    """Has the client programs installed that tests use; what is set tells them to expect these."""
+    if not ON_LINUX:
+        return {}
+    try:
+        debian.install("client programs for tests", *STRANGERS)
+    except Missing as reason:
+        left_out(reason)
+        return {}
+    return {"IOCPREUSE_EXPECT_PROGRAMS": "1"}
+
+
 def run_pytest(session: nox.Session, **environment: str) -> None:
     """Runs the Python tests on the installed package, not on the sources in the tree."""
     folder = session.create_tmp()
@@ -91,7 +105,7 @@ def install_package(session: nox.Session, *options: str, **environment: str) -> 
 def tests(session: nox.Session) -> None:
     """pytest, on each Python that is there."""
     install_package(session, *GROUPS(PYPROJECT, "test"))
-    run_pytest(session)
+    run_pytest(session, **have_strangers())
 
 
 @nox.session
@@ -142,6 +156,7 @@ def sanitize(session: nox.Session) -> None:
     runtime = session.run(compiler, "-print-file-name=libasan.so", external=True, silent=True)
     run_pytest(
         session,
+        **have_strangers(),
         # Tells tests that measure memory that they cannot.
         IOCPREUSE_SANITIZE=SANITIZERS,
         LD_PRELOAD=re.split(r"\s", str(runtime))[0],

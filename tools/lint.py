@@ -27,6 +27,7 @@ def main() -> int:
         "ruff check": lambda: _run("ruff", "check", "."),
         "ruff format": lambda: _run("ruff", "format", "--check", "."),
         "mypy": lambda: _run("mypy"),
+        "mypy for the examples": lambda: _run("mypy", *sorted((ROOT / "examples").glob("*.py"))),
         "mypy for Windows": lambda: _run("mypy", "--platform", "win32", "-p", "iocpreuse"),
         "stubtest": stubtest,
         "clang-format": clang_format,

@@ -1,6 +1,8 @@
 """Real clients over plain sockets, and servers that write down what happens to them."""
 
+import contextlib
 import ctypes
+import importlib.util
 import os
 import queue
 import random
@@ -80,6 +82,30 @@ class Client(socket.socket):
         except (ConnectionResetError, ConnectionAbortedError):
             return "reset"
         return "fin"
+
+
+class LineClient(Client):
+    """Says and hears lines."""
+
+    def __init__(self, address, *lines):
+        super().__init__(address)
+        self._file = self.makefile("rb")
+        for line in lines:
+            self.say(line)
+
+    def say(self, text):
+        self.sendall(text.encode() + b"\n")
+
+    def hear(self):
+        return self._file.readline().decode().removesuffix("\n")
+
+    def hears(self, *lines):
+        assert [self.hear() for _ in lines] == list(lines)
+
+    def close(self):
+        with contextlib.suppress(AttributeError):
+            self._file.close()
+        super().close()
 
 
 def was_reset(client):
@@ -173,3 +199,17 @@ def run_python(*arguments, code=None, timeout=60.0, cwd=None):
         cwd=cwd,
         check=False,
     )
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def load_example(name):
+    """The module examples/NAME.py."""
+    spec = importlib.util.spec_from_file_location(
+        f"example_{name}", ROOT / "examples" / f"{name}.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,150 @@
+"""Programs in child processes: the examples as a user starts them, and other people's clients."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from peers import DEADLINE_SECONDS, WINDOWS, child_environment
+
+# Where each comes from on Debian; the nox session installs them.
+PACKAGES = {
+    "socat": "socat",
+    "nc": "netcat-openbsd",
+    "telnet": "telnet",
+    "redis-benchmark": "redis-tools",
+    "redis-cli": "redis-tools",
+    "wrk": "wrk",
+}
+
+
+def need(name):
+    """The path of a client program, or the test is left out, and says what would bring it in.
+
+    Where IOCPREUSE_EXPECT_PROGRAMS is set they have been installed, and one that is not there
+    is a failure.
+    """
+    if WINDOWS:
+        pytest.skip(f"{name} is a program for Linux")
+    path = shutil.which(name)
+    if path is None:
+        how = f"{name} is not here: apt-get install {PACKAGES[name]}"
+        assert not os.environ.get("IOCPREUSE_EXPECT_PROGRAMS"), how
+        pytest.skip(how)
+    return path
+
+
+class Program:
+    """A child process to talk to: what it prints is read by a thread, and waited for."""
+
+    def __init__(self, *command, env=None, cwd=None):
+        # A sanitizer that is loaded into our own process is not for others.
+        own = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        self.child = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=own if env is None else env,
+            cwd=cwd,
+        )
+        self.output = b""
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        while data := self.child.stdout.read1(65536):
+            with self._changed:
+                self.output += data
+                self._changed.notify_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        self._reader.join()
+        self.child.stdin.close()
+        self.child.stdout.close()
+
+    def say(self, data):
+        """To its stdin."""
+        self.child.stdin.write(data)
+        self.child.stdin.flush()
+
+    def hear(self, data):
+        """Waits until it has printed DATA."""
+        with self._changed:
+            heard = self._changed.wait_for(lambda: data in self.output, DEADLINE_SECONDS)
+        assert heard, f"no {data!r} in {self.output!r}"
+
+    def end(self):
+        """Closes its stdin and waits for its end; its exit status."""
+        self.child.stdin.close()
+        status = self.child.wait(DEADLINE_SECONDS)
+        self._reader.join()
+        return status
+
+
+def run(name, *arguments, data=b""):
+    """Runs a client program to its end; what it printed. It must end with status 0."""
+    with Program(need(name), *arguments) as program:
+        if data:
+            program.say(data)
+        status = program.end()
+        assert status == 0, (status, program.output)
+        return program.output
+
+
+# Does as "python FILE ..." or "python -m MODULE ..."; a line on its stdin is Ctrl-C.
+INTERRUPTIBLE = """
+    import runpy, signal, sys, threading
+
+    def interrupt():
+        if sys.stdin.readline():
+            signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    sys.argv = sys.argv[1:]
+    sys.path.insert(0, "")
+    if sys.argv[0] == "-m":
+        del sys.argv[0]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class PythonProgram(Program):
+    """A Python program that can be interrupted, on Windows too."""
+
+    def __init__(self, *arguments, cwd=None):
+        code = textwrap.dedent(INTERRUPTIBLE)
+        super().__init__(sys.executable, "-c", code, *arguments, env=child_environment(), cwd=cwd)
+
+    def interrupt(self):
+        """Ctrl-C; its exit status."""
+        self.say(b"\n")
+        status = self.child.wait(DEADLINE_SECONDS)
+        self._reader.join()
+        return status
+
+
+def wait_for_port(address, program):
+    """Waits until somebody listens at ADDRESS; PROGRAM is to do so."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            return socket.create_connection(address, timeout=DEADLINE_SECONDS).close()
+        except ConnectionRefusedError:
+            assert program.child.poll() is None, program.output
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
