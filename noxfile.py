@@ -1,6 +1,7 @@
 """Every task of a developer: nox -l lists them, nox -s NAME runs one."""
 
 import os
+import platform
 import re
 import shutil
 import sys
@@ -16,7 +17,7 @@ from tools.missing import Missing, left_out
 from tools.windows import toolchain
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "tests", "ctests", "simulate", "sanitize", "windows"]
+nox.options.sessions = ["lint", "docs", "tests", "ctests", "simulate", "sanitize", "windows"]
 nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
@@ -105,6 +106,9 @@ def install_package(session: nox.Session, *options: str, **environment: str) -> 
 def tests(session: nox.Session) -> None:
     """pytest, on each Python that is there."""
     install_package(session, *GROUPS(PYPROJECT, "test"))
+    # Not where its extensions have no wheels: then the guide's test says what it leaves out.
+    if platform.machine() in ("x86_64", "AMD64"):
+        session.install(*GROUPS(PYPROJECT, "guide"))
     run_pytest(session, **have_strangers())
 
 
@@ -113,6 +117,13 @@ def lint(session: nox.Session) -> None:
     """Style, types, formats, warnings, workflows."""
     install_package(session, *GROUPS(PYPROJECT, "lint"), *GROUPS(PYPROJECT, "test"))
     session.run("python", "-m", "tools.lint")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation's site, from docs/ and the docstrings; a warning is an error."""
+    install_package(session, *GROUPS(PYPROJECT, "docs"))
+    session.run("python", "-m", "tools.docs", *session.posargs)
 
 
 @nox.session(name="format")

@@ -65,9 +65,14 @@ class Client:
             self._socket.sendall(pack(number, method, params))
         found: dict[int, dict[str, Any]] = {}
         while len(found) < len(calls):
-            answer = json.loads(self._read(LENGTH.unpack(self._read(LENGTH.size))[0]))
+            answer = self.receive()
             found[answer["id"]] = answer
         return [found[number] for number in numbers]
+
+    def receive(self) -> Any:
+        """The next answer, whatever call it belongs to."""
+        (size,) = LENGTH.unpack(self._read(LENGTH.size))
+        return json.loads(self._read(size))
 
     def _read(self, count: int) -> bytes:
         data = self._file.read(count)

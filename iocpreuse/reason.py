@@ -36,11 +36,11 @@ class Disconnect:
     """How a session ended, the argument of `Server.on_disconnect`.
 
     `initiator` is who began it: the peer, this program, or the TCP stack between them.
-    `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal, or None where no operation
-    failed, and always off Windows. `error` is the failure as Python names it (with `errno`, and
-    `winerror` on Windows), or None. `unsent_bytes` counts what was queued and never handed to
-    the stack; 0 says nothing about what the client has read. `detail` says in words what was
-    wrong with a message (FRAME_ERROR), else it is None.
+    `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal (0 for a client's FIN), or None
+    where no operation told of the end, and always off Windows. `error` is the failure as Python
+    names it (with `errno`, and `winerror` on Windows), or None. `unsent_bytes` counts what was
+    queued and never handed to the stack; 0 says nothing about what the client has read. `detail`
+    says in words what was wrong with a message (FRAME_ERROR), else it is None.
     """
 
     reason: CloseReason

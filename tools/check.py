@@ -22,8 +22,13 @@ from tools.tree import ROOT
 
 NOX = "nox>=2025.2"
 # One stage after the other; what stands in one stage runs at the same time.
-STAGES = (("lint", "windows setup"), ("tests", "ctests"), ("sanitize", "simulate"), ("windows",))
-SESSIONS = ("lint", "tests", "ctests", "simulate", "sanitize", "windows")
+STAGES = (
+    ("lint", "docs", "windows setup"),
+    ("tests", "ctests"),
+    ("sanitize", "simulate"),
+    ("windows",),
+)
+SESSIONS = ("lint", "docs", "tests", "ctests", "simulate", "sanitize", "windows")
 LIMIT_S = 20 * 60
 SKIPPED = re.compile(r"^nox > Session (\S+) skipped: (.*?)\.?$", re.MULTILINE)
 RAN = re.compile(r"^nox > Session \S+ was successful", re.MULTILINE)

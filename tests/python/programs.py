@@ -23,20 +23,26 @@ PACKAGES = {
 }
 
 
-def need(name):
-    """The path of a client program, or the test is left out, and says what would bring it in.
+def why_missing(name):
+    """What would bring the client program NAME in; "" if it is here.
 
     Where IOCPREUSE_EXPECT_PROGRAMS is set they have been installed, and one that is not there
     is a failure.
     """
     if WINDOWS:
-        pytest.skip(f"{name} is a program for Linux")
-    path = shutil.which(name)
-    if path is None:
-        how = f"{name} is not here: apt-get install {PACKAGES[name]}"
-        assert not os.environ.get("IOCPREUSE_EXPECT_PROGRAMS"), how
+        return f"{name} is a program for Linux"
+    if shutil.which(name):
+        return ""
+    how = f"{name} is not here: apt-get install {PACKAGES[name]}"
+    assert not os.environ.get("IOCPREUSE_EXPECT_PROGRAMS"), how
+    return how
+
+
+def need(name):
+    """The path of a client program; without it the test is left out, and says why."""
+    if how := why_missing(name):
         pytest.skip(how)
-    return path
+    return shutil.which(name)
 
 
 class Program:

@@ -54,14 +54,15 @@ def test_every_documented_default_is_the_default():
 
 
 def test_links_lead_somewhere():
-    for name in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "CHANGELOG.md"):
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *pages):
         text = read(name)
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             if not link.startswith("https://"):
                 assert (ROOT / name).parent.joinpath(link).exists(), f"{name}: {link}"
         if name == "CHANGELOG.md":
             continue
-        for path in re.findall(r"`((?:csrc|tests|docs|iocpreuse|tools)/[\w./]+)`", text):
+        for path in re.findall(r"`((?:csrc|tests|docs|iocpreuse|tools|examples)/[\w./]+)`", text):
             assert (ROOT / path).exists(), f"{name}: {path}"
 
 

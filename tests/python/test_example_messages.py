@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import threading
 import time
 
 import pytest
@@ -134,12 +135,18 @@ def test_rpc_with_clients_that_leave_before_the_answer(rpc):
         assert client.call("sleep", 0) == "slept 0 s"
 
 
-def test_rpc_limits_the_calls_under_way(rpc):
-    module = load_example("rpc_client")
-    with module.Client(*rpc.address) as client:
-        answers = client.answers([("sleep", 0.05)] * 101)
-        assert [answer.get("error", {}).get("code") for answer in answers].count(-32000) == 1
-        assert client.call("sleep", 0) == "slept 0 s"
+def test_rpc_limits_the_calls_under_way(serve):
+    server, module = load_example("rpc_server"), load_example("rpc_client")
+    go_on = threading.Event()
+    server.SLOW["wait"] = go_on.wait
+    with module.Client(*serve(server.RpcServer, HOST).address) as client:
+        for number in range(server.CALLS_MAX + 1):
+            client._socket.sendall(module.pack(number, "wait", []))
+        answer = client.receive()
+        assert (answer["id"], answer["error"]["code"]) == (server.CALLS_MAX, -32000)
+        go_on.set()
+        numbers = {client.receive()["id"] for _ in range(server.CALLS_MAX)}
+        assert numbers == set(range(server.CALLS_MAX))
 
 
 # The relay.

@@ -133,7 +133,8 @@ def test_requirements() -> list[str]:
     """What the tests need, as pyproject.toml states it."""
     project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text("utf-8"))
     # pip judges a requirement for Windows only by the system that it runs on.
-    return [*project["dependency-groups"]["test"], "colorama"]
+    groups = project["dependency-groups"]
+    return [*groups["test"], *groups["guide"], "colorama"]
 
 
 def _on_server(server: Server, built: Built, choice: Choice) -> Results:
