@@ -149,7 +149,8 @@ class PageRun:
         elif block.language == "console":
             self.console(block)
         elif block.order("output") is not None:
-            wait_until(lambda: matches(block.content, self.output.getvalue()), block.where)
+            expected = self.text(block.content)
+            wait_until(lambda: matches(expected, self.output.getvalue()), block.where)
             self.output.seek(0)
             self.output.truncate()
 

@@ -13,6 +13,7 @@ from programs import PythonProgram, run, wait_for_port
 
 HOST = "127.0.0.1"
 SERVERS = {
+    "chat": b"",
     "echo": b"x",
     "http_hello": b"GET / HTTP/1.1\r\n\r\n",
     "lines": b"keys\n",
