@@ -23,7 +23,18 @@ autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 
-FIELD = re.compile(r"^    (\w+)(?:: [^#\n]*| = [^#\n]*)(?:# (.*))?$", re.MULTILINE)
+FIELD = re.compile(r"^    (\w+)(?:: ([^#\n=]*)| = [^#\n]*)(?:# (.*))?$", re.MULTILINE)
+
+
+def describe(field: str, kind: str, comment: str, *, has_default: bool) -> list[str]:
+    """A field of a class as an entry of a definition list."""
+    text, semicolon, default = comment.rpartition("; ") if has_default else (comment, "", "")
+    if has_default and not semicolon:
+        text, default = "", comment
+    words = [text and f"{text}.", default and f"Default: {default}."]
+    plain = " ".join(filter(None, words)).replace("*", r"\*").replace("`", "")
+    head = f"``{field}``: ``{kind.strip()}``" if kind else f"``{field}``"
+    return [head, f"    {plain or 'As its name says.'}", ""]
 
 
 def add_fields(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -31,11 +42,12 @@ def add_fields(app: Any, what: str, name: str, thing: Any, options: Any, lines: 
     # The extension's signatures end with a line for inspect.
     if "--" in lines:
         lines.remove("--")
-    if name not in ("iocpreuse.Options", "iocpreuse.Stats", "iocpreuse.CloseReason"):
-        return
-    for field, comment in FIELD.findall(inspect.getsource(thing)):
-        text = comment.replace("*", r"\*").replace("`", "") or "as its name says"
-        lines += [f"``{field}``", f"    {text}", ""]
+    # In single backquotes a backslash would be taken for an escape.
+    lines[:] = [re.sub(r"`([^`]*\\[^`]*)`", r"``\1``", line) for line in lines]
+    if name in ("iocpreuse.Options", "iocpreuse.Stats", "iocpreuse.CloseReason"):
+        for field, kind, comment in FIELD.findall(inspect.getsource(thing)):
+            has_default = name == "iocpreuse.Options"
+            lines += describe(field, kind, comment, has_default=has_default)
 
 
 def drop_orders(app: Any, docname: str, source: list[str]) -> None:

@@ -24,13 +24,13 @@ class Options(TypedDict, total=False):
 
     backlog: int | None  # connections the system queues for us; None = its maximum
     dual_stack: bool  # "::" also takes IPv4; True
-    sock: socket.socket | None  # serve on this listening socket; it passes to the server
+    sock: socket.socket | None  # serve on this listening socket, which is the server's then; None
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
     attach_budget: float  # s a worker may keep a GIL that others want, to serve more; 0.001
     busy_poll: float  # s a worker spins before it sleeps: lower latency, a busy core; 0
-    accept_pool: int  # accepts kept posted, at least; 64, or accept_pool_max
-    accept_pool_max: int  # and at most, under load; 1024, or accept_pool
+    accept_pool: int  # accepts kept posted at least; 64, or accept_pool_max
+    accept_pool_max: int  # accepts kept posted at most, under load; 1024, or accept_pool
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
