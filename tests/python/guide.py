@@ -23,7 +23,6 @@ import importlib.util
 import io
 import re
 import shlex
-import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,7 @@ from pathlib import Path
 import peers
 from markdown_it import MarkdownIt
 from peers import DEADLINE_SECONDS, ROOT, wait_until
-from programs import PACKAGES, PythonProgram, wait_for_port, why_missing
+from programs import PACKAGES, PythonProgram, free_port, wait_for_port, why_missing
 
 import iocpreuse
 
@@ -159,8 +158,7 @@ class PageRun:
 
         def free(found):
             if found[0] not in self.ports:
-                with socket.create_server(("127.0.0.1", 0)) as taken:
-                    self.ports[found[0]] = str(taken.getsockname()[1])
+                self.ports[found[0]] = str(free_port())
             return self.ports[found[0]]
 
         return PORT.sub(free, content)

@@ -1,6 +1,8 @@
 """Programs in child processes: the examples as a user starts them, and other people's clients."""
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -142,6 +144,17 @@ class PythonProgram(Program):
         status = self.child.wait(DEADLINE_SECONDS)
         self._reader.join()
         return status
+
+
+def free_port():
+    """A port for a program that has to be told one.
+
+    Not one of those that systems give out by themselves, to somebody else before it is used.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_for_port(address, program):

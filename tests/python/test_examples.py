@@ -5,11 +5,10 @@ import contextlib
 import csv
 import http.client
 import re
-import socket
 
 import pytest
 from peers import ROOT, Client, in_threads, load_example, noise, wait_until
-from programs import PythonProgram, run, wait_for_port
+from programs import PythonProgram, free_port, run, wait_for_port
 
 HOST = "127.0.0.1"
 SERVERS = {
@@ -21,11 +20,6 @@ SERVERS = {
     "relay": b"LOGIN anna\n",
     "rpc_server": b"\0\0\0\x02{}",
 }
-
-
-def free_port():
-    with socket.create_server((HOST, 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def test_every_example_is_run():
