@@ -145,8 +145,8 @@ class _Sight:
 class ServerCollector(Collector):
     """The figures of servers, taken when Prometheus asks. Every field of `Stats` is in it.
 
-    The metrics are called iocpreuse_..., and have the labels `server` and `address`. All servers of
-    a registry go into one collector: a second one there is a ValueError of the library.
+    Their names begin with `iocpreuse_`, and they have the labels `server` and `address`. All
+    servers of a registry go into one collector: a second one there is a ValueError of the library.
     """
 
     def __init__(self, *servers: Server) -> None:
