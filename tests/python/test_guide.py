@@ -1,5 +1,6 @@
 """The guide in docs/: its code runs as it stands, and what it says of the package holds."""
 
+import collections
 import re
 
 import guide
@@ -10,10 +11,11 @@ import iocpreuse
 from iocpreuse.options import Options
 
 LANGUAGES = {"python", "console", "text", "check", "{toctree}"}
-# The blocks that are not run, by what stands there for a reason.
+# How many blocks may not be run, by what stands there for a reason.
 NOT_RUN = {
     "it installs from PyPI": 1,
     "it changes the machine": 2,
+    "it measures for minutes": 6,
 }
 
 
@@ -34,9 +36,9 @@ def test_page(page, tmp_path, capsys):
 def test_every_block_is_code_that_runs_or_says_why_not():
     blocks = [block for page in guide.pages() for block in guide.blocks_of(page)]
     assert {block.language for block in blocks} <= LANGUAGES
-    reasons = [block.order("not run:") for block in blocks]
-    counted = {reason: reasons.count(reason) for reason in set(reasons) - {None}}
-    assert counted == NOT_RUN
+    reasons = collections.Counter(block.order("not run:") for block in blocks)
+    del reasons[None]
+    assert reasons <= collections.Counter(NOT_RUN)
     assert sum(block.language == "python" for block in blocks) > 20
 
 
