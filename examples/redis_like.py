@@ -21,6 +21,7 @@ import iocpreuse
 BULK_MAX = 1 << 20  # bytes of one argument
 ARGUMENTS_MAX = 1024
 LINE_MAX = 64 * 1024
+COMMAND_MAX = 2 * BULK_MAX  # bytes of one command, all in all
 
 
 class ProtocolError(Exception):
@@ -73,6 +74,8 @@ def take_commands(buffer: bytearray) -> Iterator[list[bytes]]:
             words, at = found
             if words:
                 yield words
+        if len(buffer) - at > COMMAND_MAX:
+            raise ProtocolError("too big command")
     finally:
         del buffer[:at]
 

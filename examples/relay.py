@@ -13,11 +13,13 @@ Start it, and be two people in two other terminals:
     ANSWERED 1 nine o'clock
 
 LOGIN takes the name over from whoever has it, and may name a backup. What a client leaves behind
-goes to its successor: whoever took its name over, or else its backup. The successor gets the
-answers to what the other one asked, the messages that were still queued for it, and the questions
-that it was to answer. HANDOFF peer passes on what one is waiting for, without going.
+goes to its successor: whoever took its name over, or else its backup, if that one is here. The
+successor gets the answers to what the other one asked, the messages that were still queued for it,
+and the questions that it was to answer. HANDOFF peer passes on what one is waiting for, without
+going.
 """
 
+import contextlib
 import itertools
 import sys
 import threading
@@ -25,6 +27,8 @@ from dataclasses import dataclass
 from typing import Unpack
 
 import iocpreuse
+
+QUESTIONS_MAX = 100  # open ones, of one client
 
 
 @dataclass
@@ -54,7 +58,6 @@ class Relay(iocpreuse.Server):
         options.setdefault("framing", iocpreuse.Framing.lines(max_length=4096))
         options.setdefault("login_timeout", 60.0)
         super().__init__(host, port, **options)
-        self.backups: dict[str, str] = {}
         self.numbers = itertools.count(1)
         self.questions: dict[int, Question] = {}
         self.lock = threading.Lock()  # for questions: callbacks of two clients may run at once
@@ -64,7 +67,7 @@ class Relay(iocpreuse.Server):
         command, _, rest = data.decode("utf-8", "replace").strip().partition(" ")
         first, _, text = rest.partition(" ")
         if command == "LOGIN" and first:
-            self.backups[first] = text
+            session.state = text  # the backup
             session.login(first, conflict="replace")
         elif session.net_id is None:
             session.send(line("ERROR log in first: LOGIN name, or LOGIN name backup"))
@@ -91,31 +94,39 @@ class Relay(iocpreuse.Server):
 
     def ask(self, session: iocpreuse.Session, name: str, text: str) -> None:
         """ASK name text: the answer will come, also if the peer or the asker goes meanwhile."""
-        number = next(self.numbers)
-        session.send(line("ASKING", number, name))
-        pending = session.begin(tag=number, request=text.encode())
         with self.lock:
-            self.put(number, Question(str(session.net_id), name, text, pending, session.id))
+            if len(self.asked_by(session)) >= QUESTIONS_MAX:
+                session.send(line("ERROR you have", QUESTIONS_MAX, "open questions"))
+                return
+            number = next(self.numbers)
+            session.send(line("ASKING", number, name))
+            pending = session.begin(tag=number, request=text.encode())
+            question = Question(str(session.net_id), name, text, pending, session.id)
+            self.questions[number] = question
+            self.put(number, question, self.logged_in.get(name))
 
-    def put(self, number: int, question: Question) -> None:
-        """Asks the peer or its successor; failing that, the answer is ERROR. The lock is held."""
-        peer = self.successor(question.peer)
-        self.questions[number] = question
+    def put(self, number: int, question: Question, peer: iocpreuse.Session | None) -> None:
+        """Asks PEER; without one the answer is ERROR. The lock is held.
+
+        If the peer is just going, its on_disconnect is still to come, and asks its successor.
+        """
         if peer is not None:
             question.asked = peer.id
-            if self.deliver(peer.id, line("ASKED", number, question.asker, question.text)):
-                return
-        question.answer = line("ERROR", number, question.peer, "is not here")
-        self.settle(number, question)
+            self.deliver(peer.id, line("ASKED", number, question.asker, question.text))
+        else:
+            question.answer = line("ERROR", number, question.peer, "is not here")
+            self.settle(number, question)
 
     def settle(self, number: int, question: Question) -> None:
         """Sends the answer to whoever waits for it. The lock is held.
 
-        False, and not aborted: the asker is going, and on_abort has not named its successor yet.
+        While the asker is going, and on_abort has not named its successor yet, nobody can get it:
+        then its on_disconnect tries again. So too if it does not read and is aborted for that.
         """
         assert question.answer is not None
-        if question.pending.reply(question.answer) or question.pending.aborted:
-            del self.questions[number]
+        with contextlib.suppress(iocpreuse.WriteOverflow):
+            if question.pending.reply(question.answer) or question.pending.aborted:
+                del self.questions[number]
 
     def answer(self, session: iocpreuse.Session, number: str, text: str) -> None:
         """ANSWER number text."""
@@ -130,13 +141,16 @@ class Relay(iocpreuse.Server):
     def hand_off(self, session: iocpreuse.Session, name: str) -> None:
         """HANDOFF name: the peer gets the answers that this client waits for."""
         with self.lock:
-            mine = [q for q in self.questions.values() if q.pending.session_id == session.id]
-        count = sum(question.pending.handoff(name) for question in mine)
+            count = sum(question.pending.handoff(name) for question in self.asked_by(session))
         session.send(line("HANDED", count, "to", name))
 
-    def successor(self, name: str) -> iocpreuse.Session | None:
-        """Who has the name now, or else its backup."""
-        return self.logged_in.get(name) or self.logged_in.get(self.backups.get(name, ""))
+    def asked_by(self, session: iocpreuse.Session) -> list[Question]:
+        """The open questions whose answers this client gets. The lock is held."""
+        return [q for q in self.questions.values() if q.pending.session_id == session.id]
+
+    def successor(self, session: iocpreuse.Session) -> iocpreuse.Session | None:
+        """Who has the name of a client that has gone, or else its backup."""
+        return self.logged_in.get(session.net_id) or self.logged_in.get(session.state)
 
     def deliver(self, to: iocpreuse.SessionId, message: bytes) -> bool:
         """Sends to another client. One that does not read ends itself, not who writes to it."""
@@ -149,7 +163,7 @@ class Relay(iocpreuse.Server):
         self, session: iocpreuse.Session, lost: iocpreuse.Aborted
     ) -> iocpreuse.Session | None:
         """A client has gone: its successor takes over what it waited for and what it was told."""
-        heir = self.successor(str(session.net_id))
+        heir = self.successor(session)
         if heir is not None:
             for message in lost.unsent:
                 if message.startswith((b"TOLD ", b"ANSWERED ")):
@@ -167,7 +181,7 @@ class Relay(iocpreuse.Server):
                 elif question.answer is not None:
                     self.settle(number, question)
                 elif question.asked == session.id:
-                    self.put(number, question)
+                    self.put(number, question, self.successor(session))
 
 
 if __name__ == "__main__":
