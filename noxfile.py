@@ -115,7 +115,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, formats, warnings, workflows."""
-    install_package(session, *GROUPS(PYPROJECT, "lint"), *GROUPS(PYPROJECT, "test"))
+    groups = [tool for name in ("lint", "test", "bench") for tool in GROUPS(PYPROJECT, name)]
+    install_package(session, *groups)
     session.run("python", "-m", "tools.lint")
 
 
@@ -175,6 +176,16 @@ def sanitize(session: nox.Session) -> None:
         ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmark campaign: -- --quick, or see benchmarks/__main__.py."""
+    if not ON_LINUX:
+        skip(session, f"benchmarks: {LINUX_ONLY}")
+    need_compiler(session)
+    session.install(*GROUPS(PYPROJECT, "bench"))
+    session.run("python", "-m", "benchmarks", "run", *session.posargs)
 
 
 @nox.session(venv_backend="none")

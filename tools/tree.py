@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 TESTS = ROOT / "tests"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 # What a build of the package reads.
@@ -47,7 +48,7 @@ def c_files(*folders: Path) -> list[Path]:
 
 def c_and_headers() -> list[Path]:
     """Every C file and header of the project."""
-    return sorted(path for top in (CSRC, TESTS) for path in top.rglob("*.[ch]"))
+    return sorted(path for top in (CSRC, TESTS, BENCHMARKS) for path in top.rglob("*.[ch]"))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,78 @@
+"""Those that are compared: the plain C limit, ours, and the peers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchmarks.workloads import Workload
+
+LIMIT = "limit"
+OURS = "ours"
+ALL_ROLES = frozenset(("echo", "framed", "chat", "broadcast", "blocking"))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server program with its options, and what has to be installed for it."""
+
+    name: str
+    program: str  # in benchmarks/servers, or LIMIT
+    arguments: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    roles: frozenset[str] = ALL_ROLES
+    groups: frozenset[str] | None = None  # only these groups of workloads; None = all
+    free_threaded: bool = False
+
+    def can(self, workload: Workload) -> bool:
+        """Whether it takes part in that."""
+        if workload.role not in self.roles or (self.groups and workload.group not in self.groups):
+            return False
+        return self.program != LIMIT or not workload.server_arguments
+
+
+def _loop(name: str, requirement: str) -> Contender:
+    return Contender(name, "asyncio_protocol", ("--loop", name), (requirement,))
+
+
+def _workers(count: int) -> Contender:
+    """Ours with so many workers, on a free-threaded Python."""
+    return Contender(
+        f"ours-{count}-worker{'s' if count > 1 else ''}",
+        OURS,
+        ("--workers", str(count)),
+        roles=frozenset(("work",)),
+        free_threaded=True,
+    )
+
+
+TWISTED = Contender("twisted", "twisted_protocol", requirements=("twisted>=26.4",))
+CHURN = frozenset(("churn",))
+
+LINUX: tuple[Contender, ...] = (
+    Contender(LIMIT, LIMIT, roles=frozenset(("echo", "chat", "broadcast"))),
+    Contender(OURS, OURS),
+    _loop("uvloop", "uvloop>=0.22"),
+    Contender("asyncio", "asyncio_protocol"),
+    Contender("streams", "asyncio_streams"),
+    TWISTED,
+    Contender("gevent", "gevent_server", requirements=("gevent>=25",)),
+    _workers(1),
+    _workers(2),
+)
+# With a Windows Python. asyncio's own loop there is the Proactor.
+WINDOWS: tuple[Contender, ...] = (
+    Contender(OURS, OURS),
+    Contender("ours-fresh", OURS, ("--recycle", "off"), groups=CHURN),
+    _loop("winloop", "winloop>=0.2"),
+    Contender("proactor", "asyncio_protocol"),
+)
+QUICK = (LIMIT, OURS, "uvloop", "asyncio")
+
+
+def choose(contenders: Iterable[Contender], wanted: Iterable[str]) -> list[Contender]:
+    """Those that are named; ValueError for a name that is none of theirs."""
+    contenders, wanted = list(contenders), list(wanted)
+    known = [contender.name for contender in contenders]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise ValueError(f"there is no contender {unknown[0]!r}; there are: {', '.join(known)}")
+    return [contender for contender in contenders if contender.name in wanted]
