@@ -60,7 +60,7 @@ client_t *clients_connect(const settings_t *settings, int poll, const pattern_t 
         client->socket = client_socket(settings->connections > 20000, true);
         for (int tries = 0; (error = client_connect(client->socket, settings->port)) != 0;
              tries++) {
-            if (tries >= CONNECT_TRIES)
+            if (error == ECONNREFUSED || tries >= CONNECT_TRIES)
                 fail("connect", error);
             usleep(CONNECT_PAUSE_US);
         }

@@ -1,0 +1,66 @@
+from collections import Counter, defaultdict
+
+import pytest
+
+from benchmarks import contenders, workloads
+from benchmarks.campaign import Plan
+from benchmarks.trial import Timing
+
+
+@pytest.fixture
+def plan():
+    chosen = contenders.choose(contenders.LINUX, ["limit", "ours", "uvloop", "asyncio"])
+    return Plan(workloads.choose(["echo", "churn"]), chosen, rounds=4, timing=Timing())
+
+
+def test_everybody_is_measured_once_a_round(plan):
+    for turn in range(plan.rounds):
+        counts = Counter((load.name, who.name) for load, who in plan.trials(turn))
+        assert len(counts) == 14 * 4
+        assert set(counts.values()) == {1}
+    assert plan.count() == 4 * 14 * 4
+
+
+def test_contenders_of_a_workload_follow_each_other(plan):
+    order = [load.name for load, _ in plan.trials(1)]
+    assert [name for name, after in zip(order, order[1:], strict=False) if name != after] == [
+        load.name for load in plan.workloads[:-1]
+    ]
+
+
+def test_everybody_is_first_equally_often(plan):
+    first = defaultdict(Counter)
+    for turn in range(plan.rounds):
+        seen = set()
+        for load, who in plan.trials(turn):
+            if load.name not in seen:
+                first[load.name][who.name] += 1
+            seen.add(load.name)
+    assert all(set(counts.values()) == {1} and len(counts) == 4 for counts in first.values())
+
+
+def test_names_are_unique():
+    for names in (
+        [load.name for load in workloads.WORKLOADS],
+        [who.name for who in contenders.LINUX],
+        [who.name for who in contenders.WINDOWS],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def test_groups_and_names_can_be_chosen():
+    chosen = [load.name for load in workloads.choose(["chat", "bulk"])]
+    assert chosen == ["chat-500x20", "chat-500x100", "bulk"]
+
+
+def test_a_wrong_name_is_refused():
+    with pytest.raises(ValueError, match="there is no workload 'ecko'"):
+        workloads.choose(["echo", "ecko"])
+    with pytest.raises(ValueError, match="there is no contender 'nobody'"):
+        contenders.choose(contenders.LINUX, ["nobody"])
+
+
+def test_the_limit_has_no_part_in_what_it_cannot_do():
+    limit = contenders.choose(contenders.LINUX, ["limit"])[0]
+    able = {load.group for load in workloads.WORKLOADS if limit.can(load)}
+    assert able == {"echo", "chat", "broadcast", "churn", "bulk", "idle"}
