@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rounds", type=int, help=f"({ROUNDS}; quick: {QUICK_ROUNDS})")
     run.add_argument("--seconds", type=float, help=f"measured ({SECONDS}; quick: {QUICK_SECONDS})")
     run.add_argument("--warmup", type=float, default=0.3, help="seconds before (%(default)s)")
+    run.add_argument(
+        "--free-threaded",
+        type=Path,
+        metavar="PYTHON",
+        help="a free-threaded interpreter, for the workloads with work in the callback",
+    )
     run.add_argument("--out", type=Path, help="folder of what it saw (in the cache)")
     run.set_defaults(command=_run)
 
@@ -60,13 +66,13 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(arguments: argparse.Namespace) -> Plan:
     quick = arguments.quick
     loads = arguments.workloads or (workloads.QUICK if quick else workloads.names())
-    everybody = [contender.name for contender in contenders.LINUX]
+    able = [one for one in contenders.LINUX if arguments.free_threaded or not one.free_threaded]
+    everybody = [contender.name for contender in able]
     who = arguments.contenders or (contenders.QUICK if quick else everybody)
     rounds = arguments.rounds or (QUICK_ROUNDS if quick else ROUNDS)
     seconds = arguments.seconds or (QUICK_SECONDS if quick else SECONDS)
-    chosen = contenders.choose(contenders.LINUX, who)
-    chosen = [contender for contender in chosen if not contender.free_threaded]
-    plan = Plan(workloads.choose(loads), chosen, rounds, Timing(arguments.warmup, seconds))
+    timing = Timing(arguments.warmup, seconds)
+    plan = Plan(workloads.choose(loads), contenders.choose(able, who), rounds, timing)
     if rounds < 1 or seconds <= 0 or arguments.warmup < 0:
         raise ValueError("--rounds, --seconds and --warmup must be positive")
     if not plan.count():
@@ -78,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments)
     folder = arguments.out or cache.folder("benchmarks", time.strftime("run-%Y%m%d-%H%M%S"))
     folder.mkdir(parents=True, exist_ok=True)
-    host = LinuxHost(build("limit"))
+    host = LinuxHost(build("limit"), arguments.free_threaded)
     host.prepare(plan.contenders)
     out = folder / "results.json"
     campaign = Campaign(plan, host, build("generator"), out, shlex.join(sys.orig_argv[1:]))

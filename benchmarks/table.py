@@ -8,7 +8,18 @@ from benchmarks.contenders import LIMIT, OURS
 from benchmarks.results import Results
 
 NONE = "-"
-BASES = (LIMIT, "uvloop", "asyncio", "winloop", "proactor")
+# Who is divided by whom.
+PAIRS = (
+    *((OURS, base) for base in (LIMIT, "uvloop", "asyncio", "winloop", "proactor", "ours-fresh")),
+    ("ours-2-workers", "ours-1-worker"),
+)
+COMPARED = {
+    "rate": "rate",
+    "cpu_us": "server CPU",
+    "p50_us": "p50",
+    "p99_us": "p99",
+    "bytes_a_connection": "memory",
+}
 FIGURES = {
     "rate": "Rate: messages, deliveries, connections or MiB a second",
     "cpu_us": "Server CPU, µs each: user and system",
@@ -20,8 +31,8 @@ FIGURES = {
 
 
 def markdown(results: Results) -> str:
-    """All tables: how, ours against the bases, and what everybody reached."""
-    parts = [_how(results), "## Ours, as median of the paired ratios", _ours(results)]
+    """All tables: how it was measured, who against whom, and what everybody reached."""
+    parts = [_how(results), "## Medians of the paired ratios", *_comparisons(results)]
     parts += ["## All contenders, as medians over the rounds"]
     for key, title in FIGURES.items():
         table = _figure_table(results, key)
@@ -57,54 +68,41 @@ def _how(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _bases(results: Results) -> list[str]:
-    there = results.contender_names()
-    return [name for name in BASES if name in there]
+def _comparisons(results: Results) -> list[str]:
+    """A table for each pair that has something in common."""
+    parts = []
+    for who, base in PAIRS:
+        loads = [name for name in results.workload_names() if _row_of(results, who, base, [name])]
+        if loads:
+            parts += [f"### {who} / {base}", _comparison(results, who, base, loads)]
+    return parts
 
 
-def _ours(results: Results) -> str:
+def _comparison(results: Results, who: str, base: str, loads: Sequence[str]) -> str:
     """A row for each workload, and what the echo loads are together."""
-    keys = {"rate": "rate", "cpu_us": "CPU", "p99_us": "p99"}
-    columns = [(base, key) for base in _bases(results) for key in keys]
-    head = ["workload", *(f"{keys[key]} / {base}" for base, key in columns)]
-    rows = [
-        [name, *(_ratio(results, key, name, base) for base, key in columns)]
-        for name in results.workload_names()
-    ]
-    echo = results.group("echo")
+    rows = [[name, *_row_of(results, who, base, [name])] for name in loads]
+    echo = [name for name in results.group("echo") if name in loads]
     if len(echo) > 1:
         for title, combine in (("median", median), ("lowest", min), ("highest", max)):
-            cells = [_over(results, echo, key, base, combine) for base, key in columns]
+            cells = _row_of(results, who, base, echo, combine)
             rows.append([f"echo, {title} of {len(echo)}", *cells])
-    rows += [
-        [f"{name}, memory", *_memory_cells(results, name, columns)]
-        for name in results.group("idle")
-    ]
-    return _grid(head, rows)
+    return _grid(["workload", *COMPARED.values()], rows)
 
 
-def _ratio(results: Results, key: str, workload: str, base: str) -> str:
-    return _shown(ratios.median_ratio(results.records, key, workload, OURS, base))
-
-
-def _over(
+def _row_of(
     results: Results,
-    workloads: Sequence[str],
-    key: str,
+    who: str,
     base: str,
-    combine: Callable[[list[float]], float],
-) -> str:
-    found = [ratios.median_ratio(results.records, key, name, OURS, base) for name in workloads]
-    values = [value for value in found if value is not None]
-    return _shown(combine(values) if values else None)
-
-
-def _memory_cells(results: Results, workload: str, columns: Sequence[tuple[str, str]]) -> list[str]:
-    """In the first column of each base; the others have nothing to say."""
-    return [
-        _ratio(results, "bytes_a_connection", workload, base) if key == "rate" else ""
-        for base, key in columns
-    ]
+    loads: Sequence[str],
+    combine: Callable[[list[float]], float] = median,
+) -> list[str]:
+    """The ratios of each figure, combined over LOADS; empty where there is none at all."""
+    cells = []
+    for key in COMPARED:
+        found = [ratios.median_ratio(results.records, key, load, who, base) for load in loads]
+        values = [value for value in found if value is not None]
+        cells.append(_shown(combine(values) if values else None))
+    return cells if set(cells) != {NONE} else []
 
 
 def _shown(ratio: float | None) -> str:

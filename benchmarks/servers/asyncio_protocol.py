@@ -88,25 +88,12 @@ class Blocking(Echo):
         done.add_done_callback(lambda _: self.transport.write(data))
 
 
-class Working(Echo):
-    """Computes in its callback."""
-
-    __slots__ = ()
-    turns = 1
-
-    def data_received(self, data: bytes) -> None:
-        """Nothing else runs meanwhile."""
-        task.compute(self.turns)
-        self.transport.write(data)
-
-
 PROTOCOLS: dict[str, type[Echo]] = {
     "echo": Echo,
     "framed": Framed,
     "chat": Chat,
     "broadcast": Chat,
     "blocking": Blocking,
-    "work": Working,
 }
 
 
@@ -130,8 +117,6 @@ def main() -> None:
     """Reads the task and serves."""
     arguments = task.read_task(__doc__, *PROTOCOLS)
     factory, versions = loop_factory(arguments.loop)
-    if arguments.role == "work":
-        Working.turns = task.turns_for(arguments.work_us)
 
     def serve_here() -> None:
         with asyncio.Runner(loop_factory=factory) as runner:

@@ -1,7 +1,9 @@
 """iocpreuse: a subclass of Server with callbacks."""
 
 from benchmarks.servers import task
-from iocpreuse import Server, Session, __version__
+from iocpreuse import Framing, Server, Session, __version__
+
+FRAMING = Framing.length_prefix(task.PREFIX_BYTES)
 
 
 class EchoServer(Server):
@@ -10,6 +12,14 @@ class EchoServer(Server):
     def on_data(self, session: Session, data: bytes) -> None:
         """As TCP cut it."""
         session.send(data)
+
+
+class FramedServer(Server):
+    """Answers each message behind a length; the engine cuts them from what arrives."""
+
+    def on_data(self, session: Session, data: bytes) -> None:
+        """A whole message."""
+        session.send(FRAMING.pack(data))
 
 
 class ChatServer(Server):
@@ -47,6 +57,7 @@ class WorkingServer(Server):
 
 SERVERS: dict[str, type[Server]] = {
     "echo": EchoServer,
+    "framed": FramedServer,
     "chat": ChatServer,
     "broadcast": ChatServer,
     "blocking": BlockingServer,
@@ -60,7 +71,11 @@ def main() -> None:
     if arguments.role == "work":
         WorkingServer.turns = task.turns_for(arguments.work_us)
     server = SERVERS[arguments.role](
-        task.HOST, 0, recycle=arguments.recycle, workers=arguments.workers
+        task.HOST,
+        0,
+        recycle=arguments.recycle,
+        workers=arguments.workers,
+        framing=FRAMING if arguments.role == "framed" else None,
     ).start()
     task.announce(server.address[1], iocpreuse=__version__, recycling=server.recycling)
     task.run(server.serve_forever, computing=arguments.computing)

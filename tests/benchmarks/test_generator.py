@@ -116,7 +116,7 @@ def test_a_message_that_comes_twice_in_a_chat_is_noticed(run):
 
 
 def test_a_closed_connection_is_noticed(run):
-    with pytest.raises(TrialError, match="closed a connection|reset"):
+    with pytest.raises(TrialError, match=r"closed a connection|reset"):
         run(ECHO, lambda _peer, client, _data: client.shutdown(socket.SHUT_RDWR))
 
 

@@ -1,3 +1,4 @@
+import itertools
 from collections import Counter, defaultdict
 
 import pytest
@@ -23,7 +24,7 @@ def test_everybody_is_measured_once_a_round(plan):
 
 def test_contenders_of_a_workload_follow_each_other(plan):
     order = [load.name for load, _ in plan.trials(1)]
-    assert [name for name, after in zip(order, order[1:], strict=False) if name != after] == [
+    assert [name for name, after in itertools.pairwise(order) if name != after] == [
         load.name for load in plan.workloads[:-1]
     ]
 

@@ -2,15 +2,25 @@ from benchmarks import results as results_module
 from benchmarks import table
 
 
+def section(text, title):
+    """The table under a title."""
+    return text.partition(f"### {title}\n\n")[2].partition("\n\n")[0].splitlines()
+
+
 def test_ours_is_divided_by_each_base(results):
     seen = results(
         (1, "echo-a", "limit", {"rate": 100.0, "cpu_us": 4.0}),
         (1, "echo-a", "ours", {"rate": 150.0, "cpu_us": 3.0}),
         (1, "echo-a", "uvloop", {"rate": 50.0, "cpu_us": 6.0}),
     )
-    rows = table.markdown(seen).splitlines()
-    assert any(row.startswith("| workload | rate / limit | CPU / limit |") for row in rows)
-    assert "| echo-a | 1.50 | 0.75 | - | 3.00 | 0.50 | - |" in rows
+    text = table.markdown(seen)
+    assert section(text, "ours / limit") == [
+        "| workload | rate | server CPU | p50 | p99 | memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| echo-a | 1.50 | 0.75 | - | - | - |",
+    ]
+    assert section(text, "ours / uvloop")[2:] == ["| echo-a | 3.00 | 0.50 | - | - | - |"]
+    assert "### ours / asyncio" not in text
 
 
 def test_loads_of_a_group_are_summed_up(results):
@@ -18,9 +28,19 @@ def test_loads_of_a_group_are_summed_up(results):
     rows = [(1, load, "limit", {"rate": 100.0}) for load in rates]
     rows += [(1, load, "ours", {"rate": 100.0 * rate}) for load, rate in rates.items()]
     text = table.markdown(results(*rows))
-    assert "| echo, median of 3 | 1.10 | - | - |" in text
-    assert "| echo, lowest of 3 | 0.90 | - | - |" in text
-    assert "| echo, highest of 3 | 1.40 | - | - |" in text
+    assert "| echo, median of 3 | 1.10 | - | - | - | - |" in text
+    assert "| echo, lowest of 3 | 0.90 | - | - | - | - |" in text
+    assert "| echo, highest of 3 | 1.40 | - | - | - | - |" in text
+
+
+def test_workers_are_compared_with_one(results):
+    seen = results(
+        (1, "work", "ours-1-worker", {"rate": 10.0}),
+        (1, "work", "ours-2-workers", {"rate": 18.5}),
+        group="work",
+    )
+    text = table.markdown(seen)
+    assert section(text, "ours-2-workers / ours-1-worker")[2].startswith("| work | 1.85 |")
 
 
 def test_failures_are_told(results):
@@ -36,7 +56,9 @@ def test_memory_is_compared(results):
         (1, "idle", "ours", {"bytes_a_connection": 600.0, "rate": 1.0}),
         group="idle",
     )
-    assert "| idle, memory | 0.20 |" in table.markdown(seen)
+    assert section(table.markdown(seen), "ours / asyncio")[2:] == [
+        "| idle | 1.00 | - | - | - | 0.20 |"
+    ]
 
 
 def test_the_file_holds_all_that_the_tables_need(results, tmp_path):
