@@ -26,6 +26,7 @@ ON_LINUX = sys.platform == "linux"
 LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian 12"
 # Clients of other origin: tests/python/programs.py runs them against the examples.
 STRANGERS = ("socat", "netcat-openbsd", "telnet", "redis-tools", "wrk")
+BENCH_COMMANDS = ("run", "report", "requests", "list")
 GROUPS = nox.project.dependency_groups
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -180,12 +181,14 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmark campaign: -- --quick, or see benchmarks/__main__.py."""
+    """The benchmark campaign: after --, options of `run`, or another of its commands."""
     if not ON_LINUX:
         skip(session, f"benchmarks: {LINUX_ONLY}")
     need_compiler(session)
     session.install(*GROUPS(PYPROJECT, "bench"))
-    session.run("python", "-m", "benchmarks", "run", *session.posargs)
+    named = bool(session.posargs) and session.posargs[0] in BENCH_COMMANDS
+    command = session.posargs if named else ["run", *session.posargs]
+    session.run("python", "-m", "benchmarks", *command)
 
 
 @nox.session(venv_backend="none")

@@ -44,7 +44,6 @@ def _workers(count: int) -> Contender:
     )
 
 
-TWISTED = Contender("twisted", "twisted_protocol", requirements=("twisted>=26.4",))
 CHURN = frozenset(("churn",))
 
 LINUX: tuple[Contender, ...] = (
@@ -53,7 +52,7 @@ LINUX: tuple[Contender, ...] = (
     _loop("uvloop", "uvloop>=0.22"),
     Contender("asyncio", "asyncio_protocol"),
     Contender("streams", "asyncio_streams"),
-    TWISTED,
+    Contender("twisted", "twisted_protocol", requirements=("twisted>=25.5",)),
     Contender("gevent", "gevent_server", requirements=("gevent>=25",)),
     _workers(1),
     _workers(2),
@@ -64,6 +63,12 @@ WINDOWS: tuple[Contender, ...] = (
     Contender("ours-fresh", OURS, ("--recycle", "off"), groups=CHURN),
     _loop("winloop", "winloop>=0.2"),
     Contender("proactor", "asyncio_protocol"),
+    # pip judges what a requirement needs by the system it runs on: here not Windows.
+    Contender(
+        "twisted-iocp",
+        "twisted_protocol",
+        requirements=("twisted>=25.5", "twisted-iocpsupport", "pywin32"),
+    ),
 )
 QUICK = (LIMIT, OURS, "uvloop", "asyncio")
 

@@ -6,12 +6,13 @@ import os
 import select
 import signal
 import subprocess
-import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from benchmarks import environments
 from benchmarks.contenders import LIMIT, Contender
@@ -20,6 +21,7 @@ from benchmarks.workloads import Workload
 LAUNCH = Path(__file__).resolve().parent / "servers" / "launch.py"
 READY_SECONDS = 60.0
 END_SECONDS = 10.0
+COMPLAINTS_MAX = 40  # lines
 GENERATOR_GRACE_SECONDS = 90.0
 MIB = 1 << 20
 
@@ -91,48 +93,63 @@ class LinuxHost:
         return (process.pid,)
 
 
-@contextlib.contextmanager
-def serving(host: Host, contender: Contender, workload: Workload) -> Iterator[Running]:
-    """The contender, ready for the workload, for the time of the block."""
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
+class ServerProcess:
+    """A server, and what it says."""
+
+    def __init__(self, host: Host, contender: Contender, workload: Workload) -> None:
+        """Starts it."""
+        # A pipe for each: on a file, a Windows Python under Wine does not start.
+        self.process = subprocess.Popen(
             host.command(contender, workload),
             env=host.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        try:
-            hello = _first_line(process, errors)
-            yield Running(hello["port"], host.pids(process), hello.get("versions", {}))
-        finally:
-            _end(process)
+        self._complaints: deque[bytes] = deque(maxlen=COMPLAINTS_MAX)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        self._complaints.extend(self.process.stderr)
+
+    def hello(self) -> dict[str, Any]:
+        """What it says when it is ready; TrialError with its complaints if it never is."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + READY_SECONDS
+        line = b""
+        while not line.endswith(b"\n"):
+            left = max(0.0, deadline - time.monotonic())
+            ready = select.select([self.process.stdout], [], [], left)[0]
+            piece = os.read(self.process.stdout.fileno(), 4096) if ready else b""
+            if not piece:
+                self.end()
+                said = b"".join(self._complaints).decode("utf-8", "replace").strip()
+                raise TrialError(f"the server is not ready: {said or 'it said nothing'}")
+            line += piece
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def end(self) -> None:
+        """Ends it, whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(END_SECONDS)
+        # What it has started under Wine may hold the pipe open.
+        self._listener.join(END_SECONDS)
 
 
-def _first_line(process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> dict[str, Any]:
-    assert process.stdout is not None
-    deadline = time.monotonic() + READY_SECONDS
-    line = b""
-    while not line.endswith(b"\n"):
-        left = max(0.0, deadline - time.monotonic())
-        ready = select.select([process.stdout], [], [], left)[0]
-        piece = os.read(process.stdout.fileno(), 4096) if ready else b""
-        if not piece:
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()
-            raise TrialError(f"the server is not ready: {said or 'it said nothing'}")
-        line += piece
-    hello: dict[str, Any] = json.loads(line)
-    return hello
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(END_SECONDS)
-    if process.stdout is not None:
-        process.stdout.close()
+@contextlib.contextmanager
+def serving(host: Host, contender: Contender, workload: Workload) -> Iterator[Running]:
+    """The contender, ready for the workload, for the time of the block."""
+    server = ServerProcess(host, contender, workload)
+    try:
+        hello = server.hello()
+        yield Running(hello["port"], host.pids(server.process), hello.get("versions", {}))
+    finally:
+        server.end()
 
 
 def generate(generator: Path, running: Running, workload: Workload, timing: Timing) -> Any:

@@ -74,6 +74,11 @@ QUICK = (
     *("echo-1x64Bx1", "echo-50x64Bx1", "echo-50x4KiBx16", "echo-1000x64Bx1", "framed"),
     *("chat-500x20", "broadcast-1000", "churn-clean", "churn-reset", "bulk", "computing-50"),
 )
+# What is measured under Wine, where a connection costs much.
+WINE = (
+    *(load.name for load in WORKLOADS if load.group == "echo" and load.connections <= 50),
+    *("framed", "chat-500x20", "broadcast-1000", "churn-clean", "churn-reset", "bulk"),
+)
 
 
 def names() -> list[str]:

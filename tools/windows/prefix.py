@@ -40,10 +40,17 @@ class Prefix:
             "WINEDLLOVERRIDES": OVERRIDES,
         }
 
-    def start(self) -> None:
-        """Starts the services, so that no later run has them inherit its pipe and hang."""
+    def start(self, trace: Path | None = None) -> None:
+        """Starts the services, so that no later run has them inherit its pipe and hang.
+
+        With TRACE, the server writes every request down, in that file."""
         # It ends by itself that long after the last program, should nobody stop it.
-        self._quietly(str(self.server), f"-p{PERSISTENCE_S}")
+        command = [str(self.server), f"-p{PERSISTENCE_S}"]
+        if trace is None:
+            self._quietly(*command)
+        else:
+            with trace.open("wb") as file:
+                self._quietly(*command, "-d1", stderr=file.fileno())
         self._quietly("wine", "cmd", "/c", "exit")
 
     def stop(self) -> None:
@@ -56,13 +63,13 @@ class Prefix:
         self._quietly("wineboot", "-i")
         self._quietly("wine", "winecfg", "-v", "win10")
 
-    def _quietly(self, *command: str) -> None:
+    def _quietly(self, *command: str, stderr: int = subprocess.DEVNULL) -> None:
         subprocess.run(
             command,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             timeout=SERVICES_S,
             check=False,
         )
@@ -97,14 +104,14 @@ def template() -> Path:
 
 
 @contextlib.contextmanager
-def booted(server: Path) -> Iterator[Prefix]:
-    """A fresh prefix with its services up, for the time of the block."""
+def booted(server: Path, trace: Path | None = None) -> Iterator[Prefix]:
+    """A fresh prefix with its services up, for the time of the block; TRACE as for `start`."""
     with cache.scratch("prefix") as folder:
         prefix = Prefix(folder / "prefix", server)
         shutil.copytree(template(), prefix.path, symlinks=True)
         _running.add(prefix)
         try:
-            prefix.start()
+            prefix.start(trace)
             yield prefix
         finally:
             prefix.stop()
