@@ -35,6 +35,14 @@ class ChatServer(Server):
             member.send(data)
 
 
+class BroadcastServer(ChatServer):
+    """The same with the call that is made for it."""
+
+    def on_data(self, session: Session, data: bytes) -> None:
+        """The bytes stand once for all."""
+        self.broadcast(data)
+
+
 class BlockingServer(Server):
     """Waits in its callback."""
 
@@ -59,7 +67,7 @@ SERVERS: dict[str, type[Server]] = {
     "echo": EchoServer,
     "framed": FramedServer,
     "chat": ChatServer,
-    "broadcast": ChatServer,
+    "broadcast": BroadcastServer,
     "blocking": BlockingServer,
     "work": WorkingServer,
 }
