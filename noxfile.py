@@ -17,7 +17,7 @@ from tools.missing import Missing, left_out
 from tools.windows import toolchain
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "docs", "tests", "ctests", "simulate", "sanitize", "windows"]
+nox.options.sessions = ["lint", "docs", "tests", "ctests", "simulate", "sanitize", "speed", "windows"]
 nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]
@@ -177,6 +177,17 @@ def sanitize(session: nox.Session) -> None:
         ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     )
+
+
+@nox.session
+def speed(session: nox.Session) -> None:
+    """The campaign's own tests, and whether messages take more instructions than they did."""
+    if not ON_LINUX:
+        skip(session, f"benchmarks: {LINUX_ONLY}")
+    need_compiler(session)
+    session.install(*GROUPS(PYPROJECT, "bench"), *GROUPS(PYPROJECT, "test"))
+    session.run("python", "-m", "pytest", "-p", "no:cacheprovider", "tests/benchmarks")
+    session.run("python", "-m", "benchmarks.instructions", *session.posargs)
 
 
 @nox.session

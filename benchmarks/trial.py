@@ -139,6 +139,9 @@ class ServerProcess:
         self.process.wait(END_SECONDS)
         # What it has started under Wine may hold the pipe open.
         self._listener.join(END_SECONDS)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None and not self._listener.is_alive():
+                pipe.close()
 
 
 @contextlib.contextmanager
