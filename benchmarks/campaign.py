@@ -50,7 +50,7 @@ class Campaign:
             "command": command,
             "rounds": plan.rounds,
             "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            **asdict(plan.timing),
+            "how": f"{plan.timing.seconds:g} s after {plan.timing.warmup:g} s of warm-up",
         }
         workloads = [
             {**asdict(load), "unit": load.unit, "generator": " ".join(load.generator_arguments())}

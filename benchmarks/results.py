@@ -29,7 +29,7 @@ class Results:
     """All of a campaign; every file of it can be made anew from this."""
 
     machine: dict[str, Any]
-    settings: dict[str, Any]  # rounds, seconds, and the command that began it
+    settings: dict[str, Any]  # when, how, how many rounds, and the command that began it
     workloads: list[dict[str, Any]]
     contenders: dict[str, dict[str, Any]]  # by name: command and versions
     records: list[Record] = field(default_factory=list)
@@ -75,7 +75,7 @@ def describe_machine() -> dict[str, Any]:
     """What has to be known about this machine to judge its figures; nothing that names it."""
     return {
         "processor": next(_fields(Path("/proc/cpuinfo"), "model name"), platform.processor()),
-        "processors": len(os.sched_getaffinity(0)),
+        "processors": os.cpu_count(),
         "memory": next(_fields(Path("/proc/meminfo"), "MemTotal"), "unknown"),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],

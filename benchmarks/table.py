@@ -58,8 +58,7 @@ def _how(results: Results) -> str:
         f"- Command: `{settings['command']}`, {settings['began']}, commit {machine['commit']}",
         f"- Machine: {machine['processor']}, {machine['processors']} processors, "
         f"{machine['memory']} of memory, {machine['kernel']}",
-        f"- {settings['rounds']} rounds, {settings['seconds']:g} s each "
-        f"after {settings['warmup']:g} s of warm-up",
+        f"- {settings['rounds']} rounds, each {settings['how']}",
     ]
     for name in results.contender_names():
         versions = results.contenders[name]["versions"]
