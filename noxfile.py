@@ -17,7 +17,16 @@ from tools.missing import Missing, left_out
 from tools.windows import toolchain
 
 nox.needs_version = ">=2025.2"
-nox.options.sessions = ["lint", "docs", "tests", "ctests", "simulate", "sanitize", "speed", "windows"]
+nox.options.sessions = [
+    "lint",
+    "docs",
+    "tests",
+    "ctests",
+    "simulate",
+    "sanitize",
+    "speed",
+    "windows",
+]
 nox.options.default_venv_backend = "venv"
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t"]

@@ -222,6 +222,10 @@ def test_a_flood_that_nobody_waits_for(serve, stack):
                 client.close()
 
     in_threads(4, flood)
+    # The backlog is a queue: when this one has been turned away, so have all before it. Else one
+    # of them could still take the place of a client that leaves.
+    with Client(server.address) as last:
+        assert not is_served(last)
     assert all(map(is_served, served))
     for client in served:
         leave(server, client)
