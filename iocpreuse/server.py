@@ -50,7 +50,8 @@ class Server:
     Callbacks run in worker threads (named iocpreuse-worker-N). Those of one session never
     overlap and come in order; those of different sessions may run at the same time. A callback
     that raises closes that session alone, and the exception goes to `on_error`. One that blocks
-    occupies its worker; when that has lasted 10 ms, another one sees to the clients behind it.
+    occupies its worker; when that has lasted 10 ms, another one sees to the clients behind it,
+    and where callbacks take more than 1 ms as a habit, all workers share them at once.
     All other methods may be called from any thread, and from callbacks.
 
     In a process that is forked while a server runs, that server is its parent's: all calls on it

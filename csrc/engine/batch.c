@@ -48,6 +48,7 @@ void batch_begin(batch_t *batch, uint64_t now_ns)
     batch->running_next = 0;
     batch->running_settled = 0;
     batch->running_since_ns = now_ns;
+    batch->begun_ns = now_ns;
     mutex_unlock(&batch->lock);
     batch->events = events == batch->room[0] ? batch->room[1] : batch->room[0];
     batch->count = 0;
@@ -106,9 +107,18 @@ slot_t *batch_take_dirty(batch_t *batch)
     return dirty;
 }
 
-void batch_steal(batch_t *from, batch_t *to)
+uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns)
+{
+    mutex_lock(&batch->lock);
+    uint32_t ran = batch->running_next;
+    mutex_unlock(&batch->lock);
+    return ran == 0 ? 0 : (now_ns - batch->begun_ns) / ran;
+}
+
+void batch_steal(batch_t *from, batch_t *to, uint32_t most)
 {
     uint32_t room = BATCH_EVENTS_MAX - to->count;
+    room = room < most ? room : most;
     mutex_lock(&from->lock);
     uint32_t left = from->running_count - from->running_next;
     uint32_t count = left < room ? left : room;

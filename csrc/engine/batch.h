@@ -45,6 +45,7 @@ typedef struct batch {
     uint32_t running_next;     /* the next to run; the one before it runs now */
     uint32_t running_settled;  /* those before it are settled */
     uint64_t running_since_ns; /* 0 = none run */
+    uint64_t begun_ns;         /* when they began; the worker's own */
     slot_t *dirty;             /* slots whose queue is flushed when the events are settled */
     slot_t *dirty_last;        /* the end of that list, where there is one */
     struct batch *crew_next;   /* in the engine's list of batches; constant */
@@ -84,8 +85,11 @@ void batch_add_dirty(batch_t *batch, slot_t *slot);
 /* Takes the whole list. */
 slot_t *batch_take_dirty(batch_t *batch);
 
-/* Moves what has not begun to run to TO, as far as there is room. */
-void batch_steal(batch_t *from, batch_t *to);
+/* Moves what has not begun to run to TO, up to MOST of it and as far as there is room. */
+void batch_steal(batch_t *from, batch_t *to, uint32_t most);
+
+/* How long each of the events that have run took on average, at NOW_NS. The worker's. */
+uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns);
 
 /* Whether events run. */
 bool batch_is_running(batch_t *batch);

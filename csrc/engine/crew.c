@@ -8,6 +8,11 @@
 /* A callback that takes longer than this is held to block. */
 #define STUCK_NS (10 * NS_PER_MS)
 
+/* Callbacks that take longer than this each are held to block as a habit, until none has for
+ * BLOCKING_NS: then nobody waits to see whether they do. */
+#define BLOCKS_NS   (1 * NS_PER_MS)
+#define BLOCKING_NS (1 * NS_PER_S)
+
 /* Values of engine->watch. */
 #define WATCH_ASLEEP 0u /* the manager sleeps long: wake it */
 #define WATCH_AWAKE  1u /* it looks again soon, and nothing has begun since its last look */
@@ -46,11 +51,39 @@ void crew_disown(engine_t *engine)
     }
 }
 
-void crew_begin(engine_t *engine)
+bool crew_is_blocking(engine_t *engine, const batch_t *batch)
 {
+    return batch->now_ns < atomic_u64_load(&engine->blocking_until_ns);
+}
+
+/* Has the other workers share what BATCH is about to run, and what comes to the port meanwhile. */
+static void share(engine_t *engine, batch_t *batch)
+{
+    uint32_t others = 0;
+    batch_t *other = atomic_ptr_load(&engine->crew);
+    for (; other != NULL; other = other->crew_next) {
+        others += other != batch;
+    }
+    uint32_t behind = batch->running_count - 1;
+    io_yield(engine->io);
+    io_wake(engine->io, behind < others ? behind : others);
+}
+
+void crew_begin(engine_t *engine, batch_t *batch, uint64_t now_ns)
+{
+    if (now_ns < atomic_u64_load(&engine->blocking_until_ns) && batch->running_count > 0) {
+        share(engine, batch);
+    }
     if (atomic_u32_load(&engine->watch) != WATCH_BUSY &&
         atomic_u32_exchange(&engine->watch, WATCH_BUSY) == WATCH_ASLEEP) {
         io_wake_manager(engine->io);
+    }
+}
+
+void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns)
+{
+    if (batch_mean_ns(batch, now_ns) > BLOCKS_NS) {
+        atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
     }
 }
 
@@ -83,7 +116,8 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
 
 void crew_help(engine_t *engine, batch_t *batch)
 {
-    uint64_t since_ns = stuck_since(batch->now_ns);
+    bool blocking = crew_is_blocking(engine, batch);
+    uint64_t since_ns = blocking ? batch->now_ns : stuck_since(batch->now_ns);
     batch_t *other = atomic_ptr_load(&engine->crew);
     for (; other != NULL; other = other->crew_next) {
         if (other == batch || !batch_is_stuck(other, since_ns)) {
@@ -94,6 +128,9 @@ void crew_help(engine_t *engine, batch_t *batch)
             session_settle(engine, &event, batch);
         }
         session_flush_dirty(engine, batch_take_dirty(other), batch);
-        batch_steal(other, batch);
+        batch_steal(other, batch, blocking ? 1 : BATCH_EVENTS_MAX);
+        if (blocking && batch->count > 0) {
+            return;
+        }
     }
 }

@@ -6,8 +6,15 @@
 #include "batch.h"
 #include "engine.h"
 
-/* Events begin to run: has the manager watch, if it does not. */
-void crew_begin(engine_t *engine);
+/* The events of BATCH begin to run, at NOW_NS: has the manager watch, if it does not. Where
+ * callbacks block, others are called at once to run what stands behind the first. */
+void crew_begin(engine_t *engine, batch_t *batch, uint64_t now_ns);
+
+/* They have run. */
+void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns);
+
+/* Whether callbacks block these days, as far as BATCH's worker knows. */
+bool crew_is_blocking(engine_t *engine, const batch_t *batch);
 
 /* The manager's look: wakes a worker for each batch that a callback holds up. */
 void crew_watch(engine_t *engine, uint64_t now_ns);

@@ -255,11 +255,26 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
     return true;
 }
 
+bool engine_help(engine_t *engine, batch_t *batch)
+{
+    if (crew_is_blocking(engine, batch)) {
+        crew_help(engine, batch);
+    }
+    return batch->count > 0;
+}
+
 uint64_t engine_begin(engine_t *engine, batch_t *batch)
 {
     uint64_t now_ns = io_now_ns(engine->io);
     batch_begin(batch, now_ns);
-    crew_begin(engine);
+    crew_begin(engine, batch, now_ns);
+    return now_ns;
+}
+
+uint64_t engine_finish(engine_t *engine, batch_t *batch)
+{
+    uint64_t now_ns = io_now_ns(engine->io);
+    crew_end(engine, batch, now_ns);
     return now_ns;
 }
 

@@ -113,8 +113,15 @@ batch_t *engine_join(engine_t *engine);
  * stopped. */
 bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms);
 
+/* Before engine_poll, where callbacks block as a habit: takes over an event that another worker has
+ * in hand. Whether there was one. */
+bool engine_help(engine_t *engine, batch_t *batch);
+
 /* The events of BATCH begin to run: batch_take gives them one by one. Returns the time. */
 uint64_t engine_begin(engine_t *engine, batch_t *batch);
+
+/* Its callbacks have run: engine_settle follows. Returns the time. */
+uint64_t engine_finish(engine_t *engine, batch_t *batch);
 
 /* The time on the clock that engine_begin reads. */
 uint64_t engine_now_ns(engine_t *engine);

@@ -48,13 +48,14 @@ struct engine {
 
     atomic_u64_t send_queue_bytes;
     atomic_u64_t stale_sends;
-    atomic_u64_t cooling;    /* slots in COOLING */
-    atomic_ptr_t crew;       /* the workers' batches; only ever grows */
-    atomic_u32_t watch;      /* whether the manager watches them */
-    atomic_ptr_t kicked;     /* slots that a worker must look at, the newest first */
-    atomic_u64_t kicked_ns;  /* when there was first one, after none */
-    atomic_u64_t foreign_ns; /* when a thread of the application's own last sent something */
-    atomic_u32_t stop;       /* stop_t */
+    atomic_u64_t cooling;           /* slots in COOLING */
+    atomic_ptr_t crew;              /* the workers' batches; only ever grows */
+    atomic_u32_t watch;             /* whether the manager watches them */
+    atomic_u64_t blocking_until_ns; /* callbacks are held to block until then */
+    atomic_ptr_t kicked;            /* slots that a worker must look at, the newest first */
+    atomic_u64_t kicked_ns;         /* when there was first one, after none */
+    atomic_u64_t foreign_ns;        /* when a thread of the application's own last sent something */
+    atomic_u32_t stop;              /* stop_t */
     atomic_u32_t stop_asked;
     atomic_u64_t stop_deadline_ns;
 };

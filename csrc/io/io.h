@@ -138,6 +138,10 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset);
  * batch before (this is what the concurrency value counts). */
 uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms);
 
+/* The calling worker, which has events, is going to block: another may run in its stead until its
+ * next io_wait. For backends whose system does not see that by itself. */
+void io_yield(io_t *io);
+
 /* Makes WORKERS calls of io_wait return, now or the next time they are made. */
 void io_wake(io_t *io, uint32_t workers);
 

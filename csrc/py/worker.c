@@ -18,7 +18,7 @@ static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_
         dispatch_event(self, event);
     }
     sending_release(&worker->batch->done);
-    now_ns = engine_now_ns(self->engine);
+    now_ns = engine_finish(self->engine, worker->batch);
     stopwatch_stop(&worker->callbacks, now_ns);
     return now_ns;
 }
@@ -47,6 +47,9 @@ static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_
  * stopped. */
 static bool await_events(engine_object_t *self, batch_t *batch)
 {
+    if (engine_help(self->engine, batch)) {
+        return true;
+    }
     if (self->busy_poll_ns != 0) {
         uint64_t until_ns = engine_now_ns(self->engine) + self->busy_poll_ns;
         do {

@@ -92,12 +92,13 @@ static void work(void *arg)
     if (batch == NULL) {
         fatal("memory");
     }
-    while (engine_poll(app->engine, batch, IO_INFINITE)) {
+    while (engine_help(app->engine, batch) || engine_poll(app->engine, batch, IO_INFINITE)) {
         while (batch->count > 0) {
             engine_begin(app->engine, batch);
             for (event_t *event; (event = batch_take(batch)) != NULL;) {
                 on_event(app, event, batch);
             }
+            (void)engine_finish(app->engine, batch);
             engine_settle(app->engine, batch);
         }
     }

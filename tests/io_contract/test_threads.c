@@ -13,6 +13,7 @@ typedef struct {
     conn_t conns[CONNS];
     char bytes[CONNS];
     uint32_t worker_count;
+    bool yields; /* before each byte that is echoed, whether it blocks or not */
     thread_t *workers[WORKERS];
     atomic_u32_t stop;
     atomic_u32_t release;
@@ -24,6 +25,9 @@ typedef struct {
 static void crew_take(crew_t *crew, uint32_t i)
 {
     char byte = crew->bytes[i];
+    if (crew->yields) {
+        io_yield(crew->rig.io);
+    }
     io_buf_t buf = io_buf(&crew->bytes[i], 1);
     EXPECT(crew->rig.t,
            io_send(crew->rig.io, &crew->conns[i].send.op, crew->conns[i].sock, &buf, 1) == 0);
@@ -66,7 +70,7 @@ static void crew_run(void *arg)
 }
 
 /* On the heap: the workers outlive a test that fails. */
-static crew_t *crew_open(test_t *t, uint32_t concurrency, uint32_t workers)
+static crew_t *crew_open(test_t *t, uint32_t concurrency, uint32_t workers, bool yields)
 {
     crew_t *crew = calloc(1, sizeof *crew);
     REQUIRE(t, crew != NULL);
@@ -79,6 +83,7 @@ static crew_t *crew_open(test_t *t, uint32_t concurrency, uint32_t workers)
                            &crew->bytes[i], 1) == 0);
     }
     crew->worker_count = workers;
+    crew->yields = yields;
     for (uint32_t i = 0; i < workers; i++) {
         crew->workers[i] = thread_start(crew_run, crew);
     }
@@ -121,9 +126,10 @@ static bool echo(crew_t *crew, uint32_t i, char byte)
 
 /* BLOCKED of the workers block; the rest must serve all, also the very connection whose worker
  * blocks: the completion of what that one submitted is for the others. */
-static void crew_blocks(test_t *t, uint32_t concurrency, uint32_t workers, uint32_t blocked)
+static void crew_blocks(test_t *t, uint32_t concurrency, uint32_t workers, uint32_t blocked,
+                        bool yields)
 {
-    crew_t *crew = crew_open(t, concurrency, workers);
+    crew_t *crew = crew_open(t, concurrency, workers, yields);
     for (int round = 0; round < 3; round++) {
         atomic_u32_store(&crew->release, 0);
         atomic_u64_store(&crew->blocked, 0);
@@ -147,23 +153,30 @@ static void crew_blocks(test_t *t, uint32_t concurrency, uint32_t workers, uint3
 
 static void blocked_one_of_two(test_t *t)
 {
-    crew_blocks(t, 1, 2, 1);
+    crew_blocks(t, 1, 2, 1, false);
 }
 
 static void blocked_all_but_one(test_t *t)
 {
-    crew_blocks(t, 1, 4, 3);
+    crew_blocks(t, 1, 4, 3, false);
 }
 
 static void blocked_with_room_for_two(test_t *t)
 {
-    crew_blocks(t, 2, 2, 1);
-    crew_blocks(t, 2, 4, 3);
+    crew_blocks(t, 2, 2, 1, false);
+    crew_blocks(t, 2, 4, 3, false);
 }
 
 static void blocked_with_room_for_all(test_t *t)
 {
-    crew_blocks(t, 0, 4, 3);
+    crew_blocks(t, 0, 4, 3, false);
+}
+
+/* Who said that it would block may do so, or not: its place is another's meanwhile. */
+static void yielded(test_t *t)
+{
+    crew_blocks(t, 1, 4, 3, true);
+    crew_blocks(t, 2, 4, 2, true);
 }
 
 const test_entry_t tests_threads[] = {
@@ -171,5 +184,6 @@ const test_entry_t tests_threads[] = {
     {"blocked_all_but_one", blocked_all_but_one},
     {"blocked_with_room_for_two", blocked_with_room_for_two},
     {"blocked_with_room_for_all", blocked_with_room_for_all},
+    {"yielded", yielded},
     {NULL, NULL},
 };

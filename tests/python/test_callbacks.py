@@ -274,6 +274,31 @@ def test_connects_are_logged_at_debug(caplog):
     assert any(text.startswith("disconnect") and "PEER_EOF" in text for text in texts)
 
 
+@pytest.mark.parametrize("clients", [8, 40])
+def test_callbacks_that_block_as_a_habit_share_the_workers(serve, clients):
+    """Eight workers do in a second what one would need eight for."""
+    seconds = 0.005
+    turns = 1600 // clients
+
+    class Sleeps(Recorder):
+        def on_data(self, session, data):
+            time.sleep(seconds)
+            session.send(data)
+
+    server = serve(Sleeps, workers=8)
+    begin = time.monotonic()
+
+    def talk(number):
+        with Client(server.address) as client:
+            for _ in range(turns):
+                assert client.ask(b"x") == b"x"
+
+    in_threads(clients, talk)
+    took = time.monotonic() - begin
+    assert took >= turns * clients / 8 * seconds
+    assert took < turns * clients * seconds / 2, f"{took:.2f} s, as if one worker did it"
+
+
 def test_a_blocking_callback_does_not_hold_up_its_batch(serve):
     """Clients whose events came together with one that blocks are served by another worker."""
     release = threading.Event()

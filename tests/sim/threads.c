@@ -63,6 +63,11 @@ static void threads__poll(world_t *world, worker_t *worker)
     if (atomic_u32_load(&world->engine->stop) == STOP_STOPPED) {
         /* It slept in io_wait until the wake-up that let it run, and only then looks here. */
         sim_take_wake(world->io);
+    } else if (engine_help(world->engine, worker->batch)) {
+        threads__go_on(world, worker);
+        return;
+    } else if (!sim_has_work(world->io)) {
+        return; /* others have taken it meanwhile: it sleeps on */
     }
     if (!engine_poll(world->engine, worker->batch, IO_INFINITE)) {
         worker->phase = WORKER_GONE;
@@ -98,6 +103,7 @@ static void threads__call(world_t *world, worker_t *worker)
     worker->goes_on = false;
     if (worker->event == NULL) {
         sending_release(world, &worker->batch->done);
+        (void)engine_finish(world->engine, worker->batch);
         worker->phase = WORKER_SETTLES;
         return;
     }

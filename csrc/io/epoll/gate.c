@@ -177,6 +177,19 @@ void gate_release(gate_t *gate, gate_place_t *place)
     }
 }
 
+void gate_yield(gate_t *gate)
+{
+    pthread_t self = pthread_self();
+    for (uint32_t i = 0; i < gate->concurrency; i++) {
+        gate_place_t *place = &gate->places[i];
+        if (place->taken && place->running && pthread_equal(place->owner, self)) {
+            place->running = false;
+            gate->running--;
+            gate_release(gate, place);
+        }
+    }
+}
+
 void gate_wake(gate_t *gate, uint32_t count)
 {
     gate->wakes += count;

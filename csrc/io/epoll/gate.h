@@ -62,6 +62,9 @@ void gate_run(gate_t *gate, gate_place_t *place);
 /* The owner of PLACE leaves io_wait without: a follower may have it. */
 void gate_release(gate_t *gate, gate_place_t *place);
 
+/* The calling thread gives up its place, if it has one, though it goes on. */
+void gate_yield(gate_t *gate);
+
 /* Ends COUNT waits of followers, as far as there are any. */
 void gate_wake(gate_t *gate, uint32_t count);
 

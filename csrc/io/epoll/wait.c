@@ -89,6 +89,13 @@ static bool wait__round(io_t *io, gate_place_t *place, harvest_t *harvest, uint6
     return harvest->count > 0 || io->gate.wakes > 0 || late;
 }
 
+void io_yield(io_t *io)
+{
+    mutex_lock(&io->lock);
+    gate_yield(&io->gate);
+    mutex_unlock(&io->lock);
+}
+
 uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
 {
     DCHECK(max > 0);

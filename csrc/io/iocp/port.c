@@ -82,6 +82,11 @@ void io_wake(io_t *io, uint32_t workers)
     }
 }
 
+void io_yield(io_t *io)
+{
+    (void)io; /* the port itself sees a thread that blocks, and releases another */
+}
+
 uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
 {
     ULONG dequeued = 0;

@@ -77,6 +77,11 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
     sim_op_free(io, record);
 }
 
+void io_yield(io_t *io)
+{
+    (void)io; /* every worker may run */
+}
+
 uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
 {
     if (!sim_has_work(io) && timeout_ms == IO_INFINITE) {
