@@ -21,7 +21,7 @@ void batch_disown(batch_t *batch)
     batch->running_count = 0;
     batch->running_next = 0;
     batch->running_settled = 0;
-    batch->running_since_ns = 0;
+    atomic_u64_store(&batch->running_since_ns, 0);
     batch->dirty = NULL;
 }
 
@@ -47,7 +47,7 @@ void batch_begin(batch_t *batch, uint64_t now_ns)
     batch->running_count = batch->count;
     batch->running_next = 0;
     batch->running_settled = 0;
-    batch->running_since_ns = now_ns;
+    atomic_u64_store(&batch->running_since_ns, now_ns);
     batch->begun_ns = now_ns;
     mutex_unlock(&batch->lock);
     batch->events = events == batch->room[0] ? batch->room[1] : batch->room[0];
@@ -60,7 +60,7 @@ event_t *batch_take(batch_t *batch)
     bool left = batch->running_next < batch->running_count;
     event_t *event = left ? &batch->running[batch->running_next++] : NULL;
     if (!left) {
-        batch->running_since_ns = 0;
+        atomic_u64_store(&batch->running_since_ns, 0);
     }
     mutex_unlock(&batch->lock);
     return event;
@@ -72,16 +72,25 @@ static uint32_t run_so_far(const batch_t *batch)
     return batch->running_next > 0 ? batch->running_next - 1 : 0;
 }
 
-bool batch_take_done(batch_t *batch, bool all, event_t *out)
+bool batch_take_done(batch_t *batch, event_t *out)
 {
     mutex_lock(&batch->lock);
-    uint32_t limit = all ? batch->running_next : run_so_far(batch);
-    bool found = batch->running_settled < limit;
+    bool found = batch->running_settled < run_so_far(batch);
     if (found) {
         *out = batch->running[batch->running_settled++];
     }
     mutex_unlock(&batch->lock);
     return found;
+}
+
+event_t *batch_take_rest(batch_t *batch, uint32_t *count)
+{
+    mutex_lock(&batch->lock);
+    event_t *rest = &batch->running[batch->running_settled];
+    *count = batch->running_next - batch->running_settled;
+    batch->running_settled = batch->running_next;
+    mutex_unlock(&batch->lock);
+    return rest;
 }
 
 void batch_add_dirty(batch_t *batch, slot_t *slot)
@@ -109,9 +118,7 @@ slot_t *batch_take_dirty(batch_t *batch)
 
 uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns)
 {
-    mutex_lock(&batch->lock);
-    uint32_t ran = batch->running_next;
-    mutex_unlock(&batch->lock);
+    uint32_t ran = batch->running_next; /* which nobody else writes */
     return ran == 0 ? 0 : (now_ns - batch->begun_ns) / ran;
 }
 
@@ -133,16 +140,18 @@ void batch_steal(batch_t *from, batch_t *to, uint32_t most)
 
 bool batch_is_running(batch_t *batch)
 {
-    mutex_lock(&batch->lock);
-    bool running = batch->running_since_ns != 0;
-    mutex_unlock(&batch->lock);
-    return running;
+    return atomic_u64_load(&batch->running_since_ns) != 0;
 }
 
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns)
 {
+    uint64_t running_since_ns = atomic_u64_load(&batch->running_since_ns);
+    if (running_since_ns == 0 || running_since_ns > since_ns) {
+        return false; /* as it mostly is; what begins at this moment is not stuck either */
+    }
     mutex_lock(&batch->lock);
-    bool stuck = batch->running_since_ns != 0 && batch->running_since_ns <= since_ns &&
+    running_since_ns = atomic_u64_load(&batch->running_since_ns);
+    bool stuck = running_since_ns != 0 && running_since_ns <= since_ns &&
                  (batch->running_next < batch->running_count ||
                   batch->running_settled < run_so_far(batch) || batch->dirty != NULL);
     mutex_unlock(&batch->lock);

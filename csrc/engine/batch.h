@@ -42,13 +42,13 @@ typedef struct batch {
     mutex_t lock;
     event_t *running;
     uint32_t running_count;
-    uint32_t running_next;     /* the next to run; the one before it runs now */
-    uint32_t running_settled;  /* those before it are settled */
-    uint64_t running_since_ns; /* 0 = none run */
-    uint64_t begun_ns;         /* when they began; the worker's own */
-    slot_t *dirty;             /* slots whose queue is flushed when the events are settled */
-    slot_t *dirty_last;        /* the end of that list, where there is one */
-    struct batch *crew_next;   /* in the engine's list of batches; constant */
+    uint32_t running_next;         /* the next to run; the one before it runs now */
+    uint32_t running_settled;      /* those before it are settled */
+    atomic_u64_t running_since_ns; /* 0 = none run; written under LOCK, read without it */
+    uint64_t begun_ns;             /* when they began; the worker's own */
+    slot_t *dirty;                 /* slots whose queue is flushed when the events are settled */
+    slot_t *dirty_last;            /* the end of that list, where there is one */
+    struct batch *crew_next;       /* in the engine's list of batches; constant */
 
     sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;
@@ -75,9 +75,13 @@ void batch_begin(batch_t *batch, uint64_t now_ns);
  * was taken before has run. */
 event_t *batch_take(batch_t *batch);
 
-/* One that has run and is not settled, in OUT; false when there is none. The worker itself
- * calls it when ALL have run; any other leaves out the one that may be running. */
-bool batch_take_done(batch_t *batch, bool all, event_t *out);
+/* One that has run and is not settled, in OUT; false when there is none. For another worker: it
+ * leaves out the one that may be running. */
+bool batch_take_done(batch_t *batch, event_t *out);
+
+/* When all have run, all that are not settled: COUNT of them. For the worker itself, which has
+ * them until it begins the next. */
+event_t *batch_take_rest(batch_t *batch, uint32_t *count);
 
 /* Puts SLOT behind those to flush: who was sent to first is served first. Its lock is held. */
 void batch_add_dirty(batch_t *batch, slot_t *slot);

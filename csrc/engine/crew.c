@@ -124,7 +124,7 @@ void crew_help(engine_t *engine, batch_t *batch)
             continue;
         }
         event_t event;
-        while (batch->count < BATCH_EVENTS_MAX && batch_take_done(other, false, &event)) {
+        while (batch->count < BATCH_EVENTS_MAX && batch_take_done(other, &event)) {
             session_settle(engine, &event, batch);
         }
         session_flush_dirty(engine, batch_take_dirty(other), batch);

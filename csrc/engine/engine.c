@@ -287,9 +287,10 @@ void engine_settle(engine_t *engine, batch_t *batch)
 {
     /* First, in the order in which they were sent to: settling an event sends as well. */
     session_flush_dirty(engine, batch_take_dirty(batch), batch);
-    event_t event;
-    while (batch_take_done(batch, true, &event)) {
-        session_settle(engine, &event, batch);
+    uint32_t count;
+    const event_t *rest = batch_take_rest(batch, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        session_settle(engine, &rest[i], batch);
     }
 }
 
