@@ -20,7 +20,7 @@ from tools import cache
 REQUEST = re.compile(rb"^[0-9a-f]{4}: (\w+)\((?!\) =)", re.MULTILINE)
 # Few at a time and no warm-up: what is counted and not complete at the end does not weigh.
 CONNECTIONS = 4
-TIMING = Timing(warmup=0.0, seconds=3.0)
+TIMING = Timing(warmup=0.0, seconds=2.0)
 KINDS_SHOWN = 12
 
 Counts = dict[str, dict[str, dict[str, float]]]  # workload, contender, request: how many each

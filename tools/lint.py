@@ -101,10 +101,10 @@ def clang_format() -> bool:
 
 
 def strict_compile() -> bool:
-    """Every C file of this system's build, with no warning."""
+    """Every C file of this system's build and of the benchmarks, with no warning."""
     commands: list[list[str | Path]] = [
         [programs.LINUX.compiler, *_c_flags(), *STRICT, "-fsyntax-only", path]
-        for path in _extension_files()
+        for path in (*_extension_files(), *_benchmark_files())
     ]
     return _run_each(commands)
 
@@ -127,6 +127,10 @@ def clang_tidy_windows() -> bool:
 def _extension_files() -> list[Path]:
     backend = CSRC / "io" / programs.LINUX.backend
     return tree.c_files(CSRC / "io", backend, CSRC / "engine", CSRC / "py")
+
+
+def _benchmark_files() -> list[Path]:
+    return tree.c_files(tree.BENCHMARKS / "generator", tree.BENCHMARKS / "limit")
 
 
 def _c_flags() -> list[str]:
