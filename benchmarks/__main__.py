@@ -17,7 +17,7 @@ from benchmarks.build import build
 from benchmarks.campaign import Campaign, Plan
 from benchmarks.contenders import Contender
 from benchmarks.progress import reporting
-from benchmarks.trial import Host, LinuxHost, Timing
+from benchmarks.trial import Host, LinuxHost, Timing, TrialError
 from tools import cache, programs
 from tools.missing import Missing, left_out
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.command(arguments))
     except Missing as reason:
         left_out(reason)
-    except (ValueError, programs.BuildError) as error:
+    except (ValueError, TrialError, programs.BuildError) as error:
         print(error, file=sys.stderr)
     return 1
 

@@ -33,7 +33,8 @@ def count(loads: Sequence[Workload], contenders: Sequence[Contender], generator:
         trace = folder / "trace"
         with wine_host(contenders, trace=trace) as host:
             for workload in loads:
-                small = dataclasses.replace(workload, connections=CONNECTIONS)
+                few = min(workload.connections, CONNECTIONS)
+                small = dataclasses.replace(workload, connections=few, senders=1)
                 of_load = found.setdefault(workload.name, {})
                 for contender in contenders:
                     if contender.can(workload):
