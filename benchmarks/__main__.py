@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks import contenders, report, requests, results, wine, workloads
+from benchmarks import contenders, environments, report, requests, results, wine, workloads
 from benchmarks.build import build
 from benchmarks.campaign import Campaign, Plan
 from benchmarks.contenders import Contender
@@ -85,6 +85,8 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 def _able(arguments: argparse.Namespace) -> list[Contender]:
     """Those that can be measured there, with that interpreter."""
+    if arguments.free_threaded:
+        environments.require_free_threaded(arguments.free_threaded)
     everybody = contenders.WINDOWS if arguments.wine else contenders.LINUX
     return [one for one in everybody if arguments.free_threaded or not one.free_threaded]
 

@@ -17,6 +17,17 @@ def interpreter(contender: Contender, base: Path | None = None) -> Path:
     return venvs.python(f"bench-{contender.program}", *requirements, base=base)
 
 
+def require_free_threaded(python: Path) -> None:
+    """ValueError unless it is an interpreter that can run without the GIL."""
+    asked = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED'))"
+    try:
+        said = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ValueError(f"{python} is no Python that runs: {error}") from None
+    if said.stdout.strip() != "1":
+        raise ValueError(f"{python} is not a free-threaded Python, such as python3.14t")
+
+
 def _wheel(base: Path | None) -> Path:
     """The package as it stands in the tree, built as pip builds it for anyone."""
     digest = hashlib.sha256(str(base or sys.version).encode())

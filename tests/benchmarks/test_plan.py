@@ -1,9 +1,13 @@
 import itertools
+import sys
+import sysconfig
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
-from benchmarks import contenders, workloads
+from benchmarks import contenders, environments, workloads
+from benchmarks.__main__ import main
 from benchmarks.campaign import Plan
 from benchmarks.trial import Timing
 
@@ -65,3 +69,27 @@ def test_the_limit_has_no_part_in_what_it_cannot_do():
     limit = contenders.choose(contenders.LINUX, ["limit"])[0]
     able = {load.group for load in workloads.WORKLOADS if limit.can(load)}
     assert able == {"echo", "chat", "broadcast", "churn", "bulk", "idle"}
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--rounds", "-1"], "must be positive"),
+        (["--seconds", "-0.5"], "must be positive"),
+        (["--workloads", "nothing"], "there is no workload 'nothing'"),
+        (["--contenders", "ours-1-worker"], "there is no contender 'ours-1-worker'"),
+        (["--contenders", "limit", "--workloads", "blocking"], "takes part in any"),
+        (["--free-threaded", "/nowhere/python"], "is no Python that runs"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_runs(options, complaint, capsys):
+    assert main(["run", *options]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_only_a_free_threaded_python_shows_what_free_threads_do(capsys):
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        environments.require_free_threaded(Path(sys.executable))
+    else:
+        assert main(["run", "--free-threaded", sys.executable]) == 1
+        assert "is not a free-threaded Python" in capsys.readouterr().err
