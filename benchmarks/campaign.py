@@ -76,11 +76,17 @@ class Campaign:
         where = (turn + 1, workload.name, contender.name)
         try:
             with serving(self._host, contender, workload) as running:
-                self._versions[contender.name] = running.versions
+                self._recognise(contender, running.versions)
                 said = generate(self._generator, running, workload, self._plan.timing)
         except (TrialError, subprocess.TimeoutExpired) as error:
             return Record(*where, figures={}, failure=str(error))
         return Record(*where, figures=figures(said, workload))
+
+    def _recognise(self, contender: Contender, versions: dict[str, str]) -> None:
+        """It has to be what it was: a probe for recycling, say, may fail on a busy machine."""
+        known = self._versions.setdefault(contender.name, versions)
+        if versions != known:
+            raise TrialError(f"it is not what it was: {versions}, before {known}")
 
     def _describe(self) -> dict[str, dict[str, object]]:
         return {

@@ -1,4 +1,5 @@
 import itertools
+import json
 import sys
 import sysconfig
 from collections import Counter, defaultdict
@@ -8,8 +9,9 @@ import pytest
 
 from benchmarks import contenders, environments, workloads
 from benchmarks.__main__ import main
-from benchmarks.campaign import Plan
-from benchmarks.trial import Timing
+from benchmarks.campaign import Campaign, Plan
+from benchmarks.progress import Lines
+from benchmarks.trial import LinuxHost, Timing
 
 
 @pytest.fixture
@@ -93,3 +95,26 @@ def test_only_a_free_threaded_python_shows_what_free_threads_do(capsys):
     else:
         assert main(["run", "--free-threaded", sys.executable]) == 1
         assert "is not a free-threaded Python" in capsys.readouterr().err
+
+
+def test_a_contender_that_is_not_what_it_was_is_a_failed_trial(plan, generator, tmp_path):
+    class Changing(LinuxHost):
+        """Announces another version each time; the limit's program is not started."""
+
+        turn = 0
+
+        def command(self, contender, workload):
+            self.turn += 1
+            hello = json.dumps({"port": 1, "versions": {"engine": str(self.turn)}})
+            return [
+                sys.executable,
+                "-c",
+                f"print('{hello}', flush=True); import time; time.sleep(60)",
+            ]
+
+    few = Plan(plan.workloads[:1], plan.contenders[:1], rounds=2, timing=Timing(0.0, 0.1))
+    campaign = Campaign(few, Changing(Path("none")), generator, tmp_path / "results.json", "x")
+    failures = campaign.run(Lines(few.count())).failures()
+    assert len(failures) == 2
+    assert "connect" in failures[0]  # nobody listens there: the trial itself
+    assert "it is not what it was" in failures[1]
