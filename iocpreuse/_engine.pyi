@@ -1,7 +1,7 @@
 """The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, Self, final
 
 from typing_extensions import Buffer
 
@@ -10,6 +10,21 @@ from iocpreuse.session import SessionId
 
 __version__: Final[str]
 backend: Final[Literal["iocp", "epoll"]]
+
+class Packer:
+    """How a stream is cut into messages. Made by iocpreuse.Framing only."""
+
+    def __new__(
+        cls,
+        kind: int,
+        length: int,
+        prefix: int,
+        little: bool,
+        delimiter: bytes,
+        max_length: int,
+        /,
+    ) -> Self: ...
+    def pack(self, message: Buffer, /) -> bytes: ...
 
 @final
 class Session:
@@ -106,7 +121,7 @@ class Engine:
         first_byte_timeout: float,
         login_timeout: float,
         idle_timeout: float,
-        framing: tuple[int, int, int, bool, bytes, int] | None,
+        framing: Packer | None,
     ) -> Engine: ...
     @property
     def address(self) -> tuple[Any, ...]: ...

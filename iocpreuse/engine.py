@@ -44,7 +44,7 @@ def make_engine(
             first_byte_timeout=settings.first_byte_timeout,
             login_timeout=settings.login_timeout,
             idle_timeout=settings.idle_timeout,
-            framing=None if settings.framing is None else settings.framing._for_engine(),
+            framing=settings.framing,
             nodelay=settings.nodelay,
             keepalive=settings.keepalive,
             read_size=settings.read_size,

@@ -1,10 +1,8 @@
 """Where a message ends in a stream of bytes: Framing."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from iocpreuse._engine import Packer
 
 DELIMITER_MAX: Final = 16
 LENGTH_MAX: Final = 2**31 - 1
@@ -26,24 +24,46 @@ def _a_length(name: str, value: object) -> int:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(Packer):
     """How the engine cuts what it receives into messages: the option `framing` of `Server`.
 
     on_data then gets one message at a time, without its delimiter or prefix, from whatever
     segments it came in. A message that is too long, and a client that closes its side in the
     middle of one, end the session with FRAME_ERROR: what came before has been delivered, and
-    the answers to it still go out. `Session.send` frames nothing by itself, `pack` does.
+    the answers to it still go out. `Session.send` frames nothing by itself, `pack` does: it turns a
+    message into bytes with its delimiter or prefix, and refuses with ValueError what the other
+    side could not cut out again.
 
     Made by `lines`, `length_prefix` and `fixed`; constant, and good for any number of servers.
     """
 
+    __slots__ = ("_delimiter", "_kind", "_length", "_little", "_max_length", "_prefix")
     _kind: int
     _length: int
     _prefix: int
     _little: bool
     _delimiter: bytes
     _max_length: int
+
+    def __new__(
+        cls, kind: int, length: int, prefix: int, little: bool, delimiter: bytes, max_length: int
+    ) -> "Framing":
+        """Made by `lines`, `length_prefix` and `fixed` only, which check what they are given."""
+        self = super().__new__(cls, kind, length, prefix, little, delimiter, max_length)
+        for name, value in (
+            ("_kind", kind),
+            ("_length", length),
+            ("_prefix", prefix),
+            ("_little", little),
+            ("_delimiter", delimiter),
+            ("_max_length", max_length),
+        ):
+            object.__setattr__(self, name, value)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """AttributeError: servers rely on it."""
+        raise AttributeError(f"a Framing cannot be changed; make another one than {self!r}")
 
     @staticmethod
     def lines(delimiter: bytes = b"\n", max_length: int = 65536) -> "Framing":
@@ -86,39 +106,27 @@ class Framing:
         length = _a_length("length", length)
         return Framing(_FIXED, length, 0, False, b"", length)
 
-    def pack(self, message: "Buffer") -> bytes:
-        """MESSAGE as it goes over the wire, for `Session.send`: with its delimiter or prefix.
+    def _parts(self) -> tuple[int, int, int, bool, bytes, int]:
+        return (
+            self._kind,
+            self._length,
+            self._prefix,
+            self._little,
+            self._delimiter,
+            self._max_length,
+        )
 
-        Raises ValueError for one that the other side could not cut out again: too long, of the
-        wrong length, or with the delimiter in it; TypeError for what is not bytes-like.
-        """
-        data = message if isinstance(message, bytes) else memoryview(message).tobytes()
-        if self._kind == _LENGTH_PREFIX:
-            return self._pack_prefixed(data)
-        if self._kind == _LINES:
-            return self._pack_line(data)
-        if len(data) != self._length:
-            raise ValueError(f"the message must have {self._length} bytes, not {len(data)}")
-        return data
+    def __reduce__(self) -> tuple[type["Framing"], tuple[int, int, int, bool, bytes, int]]:
+        """For pickle and copy."""
+        return type(self), self._parts()
 
-    def _pack_prefixed(self, data: bytes) -> bytes:
-        size = len(data)
-        if size > self._max_length or size >> (8 * self._prefix):
-            most = min(self._max_length, (1 << 8 * self._prefix) - 1)
-            raise ValueError(f"the message must have at most {most} bytes, not {size}")
-        return size.to_bytes(self._prefix, "little" if self._little else "big") + data
+    def __eq__(self, other: object) -> bool:
+        """Whether both cut in the same way."""
+        return self._parts() == other._parts() if isinstance(other, Framing) else NotImplemented
 
-    def _pack_line(self, data: bytes) -> bytes:
-        if len(data) > self._max_length:
-            raise ValueError(
-                f"the message must have at most {self._max_length} bytes, not {len(data)}"
-            )
-        line = data + self._delimiter
-        # The end of the message and the delimiter may make a delimiter that begins earlier.
-        at = line.find(self._delimiter)
-        if at != len(data):
-            raise ValueError(f"the message has the delimiter {self._delimiter!r} in it, at {at}")
-        return line
+    def __hash__(self) -> int:
+        """Of what makes it equal to others."""
+        return hash(self._parts())
 
     def __repr__(self) -> str:
         """The call that makes it."""
@@ -128,16 +136,6 @@ class Framing:
             return f"Framing.lines({self._delimiter!r}, {self._max_length})"
         order = "little" if self._little else "big"
         return f"Framing.length_prefix({self._prefix}, {order!r}, {self._max_length})"
-
-    def _for_engine(self) -> tuple[int, int, int, bool, bytes, int]:
-        return (
-            self._kind,
-            self._length,
-            self._prefix,
-            self._little,
-            self._delimiter,
-            self._max_length,
-        )
 
     def _describe_fault(self, fault: int, length: int) -> str:
         """What the client did wrong; FAULT is a frame_t of the engine."""

@@ -65,8 +65,10 @@ static void share(engine_t *engine, batch_t *batch)
         others += other != batch;
     }
     uint32_t behind = batch->running_count - 1;
-    io_yield(engine->io);
-    io_wake(engine->io, behind < others ? behind : others);
+    if (others > 0) {
+        io_yield(engine->io);
+        io_wake(engine->io, behind < others ? behind : others);
+    }
 }
 
 void crew_begin(engine_t *engine, batch_t *batch, uint64_t now_ns)

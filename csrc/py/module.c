@@ -69,7 +69,9 @@ static int module_exec(PyObject *module)
     }
     state->engine_type = add_type(module, &engine_type_spec);
     state->session_type = add_type(module, &session_type_spec);
-    if (state->engine_type == NULL || state->session_type == NULL || import_names(state) < 0) {
+    state->packer_type = add_type(module, &packer_type_spec);
+    if (state->engine_type == NULL || state->session_type == NULL || state->packer_type == NULL ||
+        import_names(state) < 0) {
         return -1;
     }
     const char *backend = IO_NATIVE_NTSTATUS ? "iocp" : "epoll";
@@ -85,6 +87,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     module_state_t *state = PyModule_GetState(module);
     Py_VISIT(state->engine_type);
     Py_VISIT(state->session_type);
+    Py_VISIT(state->packer_type);
     Py_VISIT(state->session_closed);
     Py_VISIT(state->stale_session);
     Py_VISIT(state->write_overflow);
@@ -99,6 +102,7 @@ static int module_clear(PyObject *module)
     module_state_t *state = PyModule_GetState(module);
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->session_type);
+    Py_CLEAR(state->packer_type);
     Py_CLEAR(state->session_closed);
     Py_CLEAR(state->stale_session);
     Py_CLEAR(state->write_overflow);

@@ -154,27 +154,13 @@ static bool parse_keepalive(PyObject *object, io_sock_options_t *out)
                             &out->keepalive_count) != 0;
 }
 
-static bool parse_framing(PyObject *object, framing_t *out)
+static bool parse_framing(module_state_t *state, PyObject *object, framing_t *out)
 {
-    const char *delimiter;
-    Py_ssize_t delimiter_len;
-    int kind, little;
-    if (object == Py_None) {
-        return true;
+    const framing_t *framing = object == Py_None ? NULL : framing_of(state, object);
+    if (framing != NULL) {
+        *out = *framing;
     }
-    if (!PyArg_ParseTuple(object, "iIIpy#I;framing: see Framing", &kind, &out->length, &out->prefix,
-                          &little, &delimiter, &delimiter_len, &out->max_length)) {
-        return false;
-    }
-    if (delimiter_len > (Py_ssize_t)FRAMING_DELIMITER_MAX) {
-        PyErr_SetString(PyExc_ValueError, "framing: the delimiter is too long");
-        return false;
-    }
-    out->kind = (framing_kind_t)kind;
-    out->little = little;
-    out->delimiter_len = (uint32_t)delimiter_len;
-    memcpy(out->delimiter, delimiter, (size_t)delimiter_len);
-    return true;
+    return !PyErr_Occurred();
 }
 
 static bool parse_listener(PyObject *address, PyObject *handle, engine_options_t *options,
@@ -205,7 +191,7 @@ static bool parse_others(engine_object_t *self, PyObject *kwargs, engine_options
     self->wants_unsent = PyObject_IsTrue(wants_unsent) > 0;
     options->listen.backlog = (int)PyLong_AsLong(backlog);
     return !PyErr_Occurred() && parse_keepalive(keepalive, &options->listen.accepted) &&
-           parse_framing(framing, &options->framing) &&
+           parse_framing(self->state, framing, &options->framing) &&
            parse_listener(address, handle, options, addr);
 }
 

@@ -17,6 +17,7 @@
 typedef struct {
     PyTypeObject *engine_type;
     PyTypeObject *session_type;
+    PyTypeObject *packer_type;
     PyObject *session_closed; /* exceptions of iocpreuse.errors */
     PyObject *stale_session;
     PyObject *write_overflow;
@@ -81,6 +82,10 @@ typedef struct {
 
 extern PyType_Spec engine_type_spec;
 extern PyType_Spec session_type_spec;
+extern PyType_Spec packer_type_spec;
+
+/* How the Framing OBJECT cuts, borrowed from it; NULL with a TypeError for anything else. */
+const framing_t *framing_of(module_state_t *state, PyObject *object);
 
 /* A new Session for the client of EVENT. */
 PyObject *session_new(engine_object_t *engine, const event_t *event);

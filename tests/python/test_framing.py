@@ -1,6 +1,8 @@
 """Messages are cut as a plain model in Python says, in whatever segments they come."""
 
+import copy
 import functools
+import pickle
 import re
 import struct
 import threading
@@ -399,6 +401,23 @@ def test_wrong(make, kind, text):
     with pytest.raises(kind) as caught:
         make()
     assert text in str(caught.value)
+
+
+def test_constant_and_copied():
+    for framing in (Framing.lines(), Framing.length_prefix(8, "little", 9), Framing.fixed(3)):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            framing._length = 5
+        assert pickle.loads(pickle.dumps(framing)) == framing
+        assert copy.deepcopy(framing) == framing
+        assert copy.copy(framing).pack(b"abc") == framing.pack(b"abc")
+    assert Framing.fixed(3) != Framing.fixed(4)
+    assert Framing.fixed(3) != "fixed"
+
+
+@pytest.mark.parametrize("arguments", [(0, 1, 0, 0, b"", 1), (9, 1, 0, 0, b"", 1)])
+def test_made_by_its_methods_only(arguments):
+    with pytest.raises(ValueError, match=r"made by Framing\.lines"):
+        Framing(*arguments)
 
 
 def test_repr_is_the_call():
