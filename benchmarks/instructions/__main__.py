@@ -23,8 +23,8 @@ RECORD = HERE / "record.json"
 # All that a worker does happens in this function of csrc/py.
 WORKER = "engine_type_work"
 TIMES = {"echo": 1000, "crowd": 1000, "framed": 200, "churn": 300, "chat": 200}
-# Runs of one build were within 0.3 % of each other, on a busy machine too.
-TOLERANCE = 0.02
+# Runs of one build were within 1 % of each other (churn; the others 0.3 %), on a busy machine.
+TOLERANCE = 0.03
 LIMIT_SECONDS = 180.0
 
 Counts = dict[str, float]  # instructions for each message, segment or connection

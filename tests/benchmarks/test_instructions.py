@@ -9,11 +9,11 @@ RECORD = {"echo": 5000.0, "churn": 10000.0}
 
 
 def test_more_instructions_than_the_tolerance_are_noticed():
-    assert instructions.exceeding({"echo": 5101.0, "churn": 10000.0}, RECORD) == ["echo"]
+    assert instructions.exceeding({"echo": 5151.0, "churn": 10000.0}, RECORD) == ["echo"]
 
 
 def test_a_little_more_or_less_is_not():
-    assert instructions.exceeding({"echo": 5099.0, "churn": 9000.0}, RECORD) == []
+    assert instructions.exceeding({"echo": 5149.0, "churn": 9000.0}, RECORD) == []
 
 
 def test_a_new_scenario_has_nothing_to_exceed():
