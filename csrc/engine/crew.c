@@ -57,24 +57,23 @@ bool crew_is_blocking(engine_t *engine, const batch_t *batch)
 }
 
 /* Has the other workers share what BATCH is about to run, and what comes to the port meanwhile. */
-static void share(engine_t *engine, batch_t *batch)
+static void share(engine_t *engine, const batch_t *batch, uint32_t behind)
 {
     uint32_t others = 0;
     batch_t *other = atomic_ptr_load(&engine->crew);
     for (; other != NULL; other = other->crew_next) {
         others += other != batch;
     }
-    uint32_t behind = batch->running_count - 1;
     if (others > 0) {
         io_yield(engine->io);
         io_wake(engine->io, behind < others ? behind : others);
     }
 }
 
-void crew_begin(engine_t *engine, batch_t *batch, uint64_t now_ns)
+void crew_begin(engine_t *engine, batch_t *batch, uint32_t count, uint64_t now_ns)
 {
-    if (now_ns < atomic_u64_load(&engine->blocking_until_ns) && batch->running_count > 0) {
-        share(engine, batch);
+    if (now_ns < atomic_u64_load(&engine->blocking_until_ns) && count > 0) {
+        share(engine, batch, count - 1);
     }
     if (atomic_u32_load(&engine->watch) != WATCH_BUSY &&
         atomic_u32_exchange(&engine->watch, WATCH_BUSY) == WATCH_ASLEEP) {

@@ -6,9 +6,9 @@
 #include "batch.h"
 #include "engine.h"
 
-/* The events of BATCH begin to run, at NOW_NS: has the manager watch, if it does not. Where
+/* The COUNT events of BATCH begin to run, at NOW_NS: has the manager watch, if it does not. Where
  * callbacks block, others are called at once to run what stands behind the first. */
-void crew_begin(engine_t *engine, batch_t *batch, uint64_t now_ns);
+void crew_begin(engine_t *engine, batch_t *batch, uint32_t count, uint64_t now_ns);
 
 /* They have run. */
 void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns);

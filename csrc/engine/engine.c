@@ -266,8 +266,9 @@ bool engine_help(engine_t *engine, batch_t *batch)
 uint64_t engine_begin(engine_t *engine, batch_t *batch)
 {
     uint64_t now_ns = io_now_ns(engine->io);
+    uint32_t count = batch->count; /* others may take of them as soon as they begin */
     batch_begin(batch, now_ns);
-    crew_begin(engine, batch, now_ns);
+    crew_begin(engine, batch, count, now_ns);
     return now_ns;
 }
 
