@@ -33,7 +33,7 @@ class Build:
 BUILDS = (
     Build("plain", ("-O2",)),
     # Sockets that come with the completion of an accept, as on Linux.
-    Build("late", ("-O2", "-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0")),
+    Build("late", ("-O2", "-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0", "-DSIM_SENDS_AT_ONCE=1")),
     Build("sanitize", SANITIZE, 400),
 )
 

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct batch {
     event_t *events; /* points at one half of ROOM */
     uint32_t count;
-    uint64_t now_ns; /* the clock as the worker last read it: when it took its completions */
+    uint64_t now_ns; /* the clock as the worker last read it */
 
     /* The events whose callbacks run now. LOCK, a leaf, guards these: when a callback blocks,
      * another worker does what is left of them, before and behind it. */
@@ -52,7 +52,6 @@ typedef struct batch {
 
     sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;
-    uint64_t completions;
     uint64_t bytes_received;
     uint64_t bytes_sent;
     io_event_t completed[BATCH_COMPLETIONS_MAX];

@@ -68,6 +68,9 @@ void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
     if (little && batch == NULL && (gather || is_flood(engine))) {
         engine_kick(engine, slot);
     } else {
+        if (batch != NULL) {
+            batch->now_ns = io_now_ns(engine->io); /* its callbacks may have run for long */
+        }
         session_advance(engine, slot, batch);
     }
 }

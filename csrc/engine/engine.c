@@ -212,15 +212,15 @@ static void feed_kicked(engine_t *engine, batch_t *batch)
     }
 }
 
-static void count_batch(engine_t *engine, batch_t *batch)
+/* COMPLETIONS: those of a new batch; 0 = what has been sent since. */
+static void count_batch(engine_t *engine, batch_t *batch, uint32_t completions)
 {
     mutex_lock(&engine->lock);
-    engine->stats.completions += batch->completions;
-    engine->stats.batches++;
+    engine->stats.completions += completions;
+    engine->stats.batches += completions > 0;
     engine->stats.bytes_received += batch->bytes_received;
     engine->stats.bytes_sent += batch->bytes_sent;
     mutex_unlock(&engine->lock);
-    batch->completions = 0;
     batch->bytes_received = 0;
     batch->bytes_sent = 0;
 }
@@ -245,12 +245,11 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
         batch->took_accept = false;
         pool_replenish(engine);
     }
-    if (count > 0) {
-        batch->completions += count;
-        count_batch(engine, batch);
-    }
     if (batch->count == 0) {
         crew_help(engine, batch);
+    }
+    if (count > 0 || batch->bytes_sent > 0) {
+        count_batch(engine, batch, count);
     }
     return true;
 }
@@ -258,6 +257,7 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
 bool engine_help(engine_t *engine, batch_t *batch)
 {
     if (crew_is_blocking(engine, batch)) {
+        batch->now_ns = io_now_ns(engine->io);
         crew_help(engine, batch);
     }
     return batch->count > 0;
@@ -276,6 +276,7 @@ uint64_t engine_finish(engine_t *engine, batch_t *batch)
 {
     uint64_t now_ns = io_now_ns(engine->io);
     crew_end(engine, batch, now_ns);
+    batch->now_ns = now_ns; /* what is sent from here on is not as old as the callbacks */
     return now_ns;
 }
 
@@ -292,6 +293,9 @@ void engine_settle(engine_t *engine, batch_t *batch)
     const event_t *rest = batch_take_rest(batch, &count);
     for (uint32_t i = 0; i < count; i++) {
         session_settle(engine, &rest[i], batch);
+    }
+    if (batch->bytes_sent > 0) {
+        count_batch(engine, batch, 0);
     }
 }
 

@@ -85,23 +85,52 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
     slot->session.fin_wanted = true;
 }
 
-/* Hands the front of the queue to the stack. */
-static void start_send(engine_t *engine, slot_t *slot)
+/* The stack has taken BYTES off the front of the queue. */
+static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    sendq_consume(&session->out, bytes, &batch->done);
+    atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
+    session->bytes_sent += bytes;
+    if (bytes > 0 && session->active_ns < batch->now_ns) {
+        session->active_ns = batch->now_ns;
+    }
+    batch->bytes_sent += bytes;
+    if (slot->state == SLOT_FLUSHING && bytes > 0) {
+        allow_flush(engine, slot);
+    }
+    if (slot->state == SLOT_OPEN && session->write_full &&
+        session->out.bytes <= engine->options.write_low) {
+        session->write_full = false;
+        slot->pending |= PENDING_DRAIN;
+    }
+}
+
+/* Hands the front of the queue to the stack. What it takes at once has no completion, if there is
+ * a worker to note it. Returns whether there may be more to send now. */
+static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     io_buf_t bufs[IO_SEND_BUFS_MAX];
     uint32_t count =
         sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
+    uint32_t sent = 0;
     io_op_t *op = slot_arm(slot, &slot->send, FLIGHT_SEND);
     if (session->read_paused) {
         timeout_restart(engine, slot); /* it could not idle until now */
     }
-    int status = io_send(engine->io, op, slot->sock, bufs, count);
-    if (status < 0) {
-        slot->in_flight &= ~FLIGHT_SEND;
-        session->send_len = 0;
-        session_fail(engine, slot, status, op->error);
+    int status = io_send(engine->io, op, slot->sock, bufs, count, batch == NULL ? NULL : &sent);
+    if (status == 0) {
+        return false;
     }
+    slot->in_flight &= ~FLIGHT_SEND;
+    session->send_len = 0;
+    if (status < 0) {
+        session_fail(engine, slot, status, op->error);
+        return false;
+    }
+    note_sent(engine, slot, sent, batch);
+    return true;
 }
 
 /* All is sent: our FIN goes out where it is wanted, and when both are through it is over. */
@@ -134,15 +163,17 @@ static void finish_sending(engine_t *engine, slot_t *slot)
     }
 }
 
-static void advance_sending(engine_t *engine, slot_t *slot)
+static void advance_sending(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     if (slot->in_flight & FLIGHT_SEND) {
         return;
     }
-    if (sendq_is_empty(&slot->session.out)) {
+    bool more = true;
+    while (more && !sendq_is_empty(&slot->session.out)) {
+        more = start_send(engine, slot, batch);
+    }
+    if (more) {
         finish_sending(engine, slot);
-    } else {
-        start_send(engine, slot);
     }
 }
 
@@ -182,14 +213,14 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
 }
 
 /* A client that closes its side amid a message has not said what it meant to. */
-static void end_amid_message(engine_t *engine, slot_t *slot)
+static void end_amid_message(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     const cutter_t *cutter = &slot->session.cutter;
     if (slot->state == SLOT_OPEN && (tellable(slot) & PENDING_EOF) != 0 &&
         (slot->in_flight & FLIGHT_CALLBACK) == 0 && cutter_is_amid(cutter)) {
         ending_t ending = ending_frame(FRAME_CUT_OFF, cutter->kept_len);
         session_flush(engine, slot, &ending);
-        advance_sending(engine, slot);
+        advance_sending(engine, slot, batch);
     }
 }
 
@@ -201,12 +232,12 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         return;
     }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
-        advance_sending(engine, slot);
+        advance_sending(engine, slot, batch);
     }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
         receive_advance(engine, slot);
     }
-    end_amid_message(engine, slot);
+    end_amid_message(engine, slot, batch);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
         slot->pending = PENDING_CLOSED;
     }
@@ -238,22 +269,11 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
         session->send_len = 0;
     }
-    sendq_consume(&session->out, bytes, &batch->done);
-    atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
-    session->bytes_sent += bytes;
-    session->active_ns = bytes > 0 ? batch->now_ns : session->active_ns;
-    batch->bytes_sent += bytes;
+    note_sent(engine, slot, bytes, batch);
     if (slot->state == SLOT_DRAINING) {
         session->ending.unsent_bytes = session->out.bytes;
     } else if ((int32_t)status < 0) {
         session_fail(engine, slot, (int)status, io_event_error(event));
-    } else if (slot->state == SLOT_FLUSHING && bytes > 0) {
-        allow_flush(engine, slot);
-    }
-    if (slot->state == SLOT_OPEN && session->write_full &&
-        session->out.bytes <= engine->options.write_low) {
-        session->write_full = false;
-        slot->pending |= PENDING_DRAIN;
     }
     session_advance(engine, slot, batch);
     mutex_unlock(&slot->lock);

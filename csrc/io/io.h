@@ -40,6 +40,9 @@
 
 #define IO_INFINITE UINT32_MAX
 
+/* What io_send alone may return. */
+#define IO_DONE 1
+
 typedef struct io io_t;
 
 typedef struct {
@@ -111,8 +114,11 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len);
 /* Completes with the number of bytes that the stack has taken: all of them, or fewer, also
  * 0 (then it is worth trying again now); or with an error. At most IO_SEND_BUFS_MAX buffers
  * and at least 1 byte. The bytes stay put until the completion, the io_buf_t array only
- * during the call. */
-int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count);
+ * during the call. Where the caller can take that (SENT is not NULL) it may instead be done at
+ * once: then IO_DONE is returned, *SENT tells the number of bytes, at least 1, and no completion
+ * will come. */
+int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
+            uint32_t *sent);
 
 /* Sends our FIN; reading goes on. Returns 0 or a negative NTSTATUS. */
 int io_shutdown(io_t *io, io_sock_t sock);

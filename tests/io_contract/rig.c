@@ -83,7 +83,20 @@ int rig_recv(rig_t *rig, call_t *call, io_sock_t sock, void *buf, uint32_t len)
 int rig_send_bufs(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
 {
     call_begin(rig, call);
-    return call_begun(rig, call, io_send(rig->io, &call->op, sock, bufs, count));
+    return call_begun(rig, call, io_send(rig->io, &call->op, sock, bufs, count, NULL));
+}
+
+int rig_send_now(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
+                 uint32_t *sent)
+{
+    call_begin(rig, call);
+    int status = io_send(rig->io, &call->op, sock, bufs, count, sent);
+    if (status == IO_DONE) {
+        call->outstanding = false;
+        rig->submitted--;
+        return status;
+    }
+    return call_begun(rig, call, status);
 }
 
 int rig_send(rig_t *rig, call_t *call, io_sock_t sock, const void *data, uint32_t len)

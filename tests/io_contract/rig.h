@@ -55,6 +55,9 @@ int rig_accept(rig_t *rig, accept_t *accept);
 int rig_recv(rig_t *rig, call_t *call, io_sock_t sock, void *buf, uint32_t len);
 int rig_send(rig_t *rig, call_t *call, io_sock_t sock, const void *data, uint32_t len);
 int rig_send_bufs(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count);
+/* The same, where it may be done at once: IO_DONE, and SENT tells how much. */
+int rig_send_now(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
+                 uint32_t *sent);
 int rig_disconnect(rig_t *rig, call_t *call, io_sock_t *inout);
 
 /* One io_wait. Returns the number of completions. */

@@ -67,6 +67,40 @@ static void send_small(test_t *t)
     rig_close(&rig);
 }
 
+/* Each send is done at once, and then no completion comes, or later, and then one does. */
+static void send_at_once(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    pattern_fill(data, BULK, 11, 0);
+    reader_t reader = {.t = t, .peer = conn.peer, .len = BULK, .piece = 1000, .seed = 11};
+    thread_t *thread = thread_start(reader_run, &reader);
+    uint32_t total = 0;
+    while (total < BULK) {
+        io_buf_t buf = io_buf(data + total, BULK - total);
+        uint32_t sent = 0;
+        int status = rig_send_now(&rig, &conn.send, conn.sock, &buf, 1, &sent);
+        if (status == IO_DONE) {
+            REQUIRE(t, sent >= 1 && sent <= BULK - total);
+        } else {
+            REQUIRE(t, status == 0 && sent == 0);
+            rig_await(&rig, &conn.send);
+            REQUIRE(t, call_good(&conn.send));
+            sent = conn.send.bytes;
+        }
+        total += sent;
+    }
+    rig_quiet(&rig);
+    thread_join(thread);
+    free(data);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
 static void send_gathers_the_most_buffers(test_t *t)
 {
     rig_t rig;
@@ -237,6 +271,7 @@ static void send_after_our_own_fin_fails(test_t *t)
 
 const test_entry_t tests_send[] = {
     {"send_small", send_small},
+    {"send_at_once", send_at_once},
     {"send_gathers_the_most_buffers", send_gathers_the_most_buffers},
     {"send_much_to_a_slow_reader", send_much_to_a_slow_reader},
     {"send_gathered_and_partial", send_gathered_and_partial},

@@ -81,7 +81,7 @@ static void server_send(server_t *server, session_t *session)
 {
     io_buf_t buf = io_buf(session->buf + session->sent, session->len - session->sent);
     session->state = SESSION_SEND;
-    if (io_send(server->rig.io, &session->op, session->sock, &buf, 1) != 0) {
+    if (io_send(server->rig.io, &session->op, session->sock, &buf, 1, NULL) != 0) {
         server_end(server, session, false);
     }
 }

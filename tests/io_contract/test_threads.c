@@ -30,7 +30,7 @@ static void crew_take(crew_t *crew, uint32_t i)
     }
     io_buf_t buf = io_buf(&crew->bytes[i], 1);
     EXPECT(crew->rig.t,
-           io_send(crew->rig.io, &crew->conns[i].send.op, crew->conns[i].sock, &buf, 1) == 0);
+           io_send(crew->rig.io, &crew->conns[i].send.op, crew->conns[i].sock, &buf, 1, NULL) == 0);
     if (byte == 'b') {
         uint64_t end_ms = peer_now_ms() + DEADLINE_MS;
         (void)atomic_u64_add(&crew->blocked, 1);

@@ -170,7 +170,7 @@ static void submit_wakes_a_sleeper(test_t *t)
         thread_t *thread = thread_start(dequeuer_run, &dequeuer);
         thread_sleep(pause_ms);
         io_buf_t buf = io_buf("x", 1);
-        REQUIRE(t, io_send(rig.io, &conn.send.op, conn.sock, &buf, 1) == 0);
+        REQUIRE(t, io_send(rig.io, &conn.send.op, conn.sock, &buf, 1, NULL) == 0);
         thread_join(thread);
     }
     rig_part(&rig, &conn);

@@ -229,12 +229,12 @@ static ssize_t sock__send_now(int fd, const io_buf_t *bufs, uint32_t count)
     return sent < 0 ? -errno : sent;
 }
 
-/* The part of io_send under the lock. Returns 0 or an errno. */
+/* The part of io_send under the lock. Returns 0, IO_DONE or a negated errno. */
 static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_buf_t *bufs,
-                      uint32_t count)
+                      uint32_t count, uint32_t *done)
 {
     if (sock->error != 0) {
-        return sock->error;
+        return -sock->error;
     }
     if (sock->writable) {
         ssize_t sent = sock__send_now(sock->fd, bufs, count);
@@ -244,13 +244,17 @@ static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_b
                 total += bufs[i].iov_len;
             }
             sock->writable = (size_t)sent == total;
+            if (done != NULL && sent > 0) {
+                *done = (uint32_t)sent;
+                return IO_DONE;
+            }
             sock_op_done(op, (uint32_t)sent, NT_SUCCESS_CODE, 0);
             ready_push(io, op, false);
             return 0;
         }
         if (sent != -EAGAIN) {
             sock__note_error(sock, (int)-sent);
-            return (int)-sent;
+            return (int)sent;
         }
         sock->writable = false;
     }
@@ -260,10 +264,11 @@ static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_b
     if (error != 0) {
         sock->send = NULL;
     }
-    return error;
+    return -error;
 }
 
-int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
+int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
+            uint32_t *sent)
 {
     if (count == 0 || count > IO_SEND_BUFS_MAX) {
         return sock__refuse(op, EINVAL);
@@ -271,9 +276,9 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
     mutex_lock(&sock->lock);
     DCHECK(sock->send == NULL);
     sock__op_begin(op, sock, OP_SEND);
-    int error = sock__send(io, sock, op, bufs, count);
+    int status = sock__send(io, sock, op, bufs, count, sent);
     mutex_unlock(&sock->lock);
-    return error == 0 ? 0 : sock__refuse(op, error);
+    return status >= 0 ? status : sock__refuse(op, -status);
 }
 
 int io_shutdown(io_t *io, io_sock_t sock)

@@ -131,7 +131,7 @@ static bool probe__serve(probe_t *probe, const char *message)
     if (!probe__submitted(&probe->recv, io_recv(probe->io, &probe->recv.op, probe->server,
                                                 probe->recv_buf, size)) ||
         !probe__submitted(&probe->send,
-                          io_send(probe->io, &probe->send.op, probe->server, &data, 1)) ||
+                          io_send(probe->io, &probe->send.op, probe->server, &data, 1, NULL)) ||
         !probe__await(probe, &probe->send) || probe->send.bytes != size ||
         !probe__select(probe, false) ||
         recv(probe->client, got, (int)sizeof got, 0) != (int)sizeof got ||

@@ -163,9 +163,14 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
     return sock__submitted(op, WSARecv(sock, &data, 1, NULL, &flags, sock__start(op), NULL) == 0);
 }
 
-int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
+/* A send that succeeds at once makes a packet all the same, unless
+ * FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set, which is not used yet: so it is never done at once.
+ */
+int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
+            uint32_t *sent)
 {
     (void)io;
+    (void)sent;
     DCHECK(count > 0 && count <= IO_SEND_BUFS_MAX);
     return sock__submitted(
         op, WSASend(sock, (LPWSABUF)(uintptr_t)bufs, count, NULL, 0, sock__start(op), NULL) == 0);

@@ -24,6 +24,11 @@
 #define IO_THREAD_EXIT_CANCELS 1
 #endif
 
+/* Whether sends that are done at once are told so: in the build "late". */
+#ifndef SIM_SENDS_AT_ONCE
+#define SIM_SENDS_AT_ONCE 0
+#endif
+
 #define IO_SEND_BUFS_MAX 64
 
 /* A handle names a place in the model's table and how often that place was taken, so that a

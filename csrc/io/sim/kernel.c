@@ -22,12 +22,12 @@ bool sim_cancel_wins(io_t *io)
 }
 
 /* The bytes reach the connection: each of them must be its next one. */
-static void kernel__take(io_t *io, sim_conn_t *conn, const sim_op_t *record, uint32_t bytes)
+static void kernel__take(io_t *io, sim_conn_t *conn, const io_buf_t *bufs, uint32_t bytes)
 {
     for (uint32_t i = 0; bytes > 0; i++) {
-        uint32_t part = record->bufs[i].len < bytes ? record->bufs[i].len : bytes;
+        uint32_t part = bufs[i].len < bytes ? bufs[i].len : bytes;
         size_t good = io->hooks.match(io->hooks.context, (uint32_t)(conn - io->conns), conn->taken,
-                                      record->bufs[i].data, part);
+                                      bufs[i].data, part);
         if (good != part) {
             sim_fail(io, "client %u was sent a byte that is not its own, at position %u",
                      (unsigned)conn->number, (unsigned)(conn->taken + good));
@@ -37,13 +37,36 @@ static void kernel__take(io_t *io, sim_conn_t *conn, const sim_op_t *record, uin
     }
 }
 
+static uint32_t kernel__room(const sim_conn_t *conn)
+{
+    return conn->window - (uint32_t)(conn->taken - conn->read);
+}
+
+uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, uint32_t len)
+{
+    sim_conn_t *conn = sock->conn == SIM_INDEX_NONE ? NULL : &io->conns[sock->conn];
+    if (conn == NULL || conn->death != 0 || conn->client_left) {
+        return 0;
+    }
+    uint32_t room = kernel__room(conn);
+    uint32_t bytes = len < room ? len : room;
+    if (bytes > 1 && rng_chance(&io->rng, io->config.odds_short)) {
+        bytes = 1 + rng_below(&io->rng, bytes - 1);
+    }
+    kernel__take(io, conn, bufs, bytes);
+    conn->reported += bytes;
+    conn->heard_ns = bytes > 0 ? io->now_ns : conn->heard_ns;
+    io->bytes_sent += bytes;
+    return bytes;
+}
+
 /* What failed may have reached the client in part; nobody is told how much. */
 static void kernel__lose_tail(io_t *io, sim_conn_t *conn, const sim_op_t *record, uint32_t room)
 {
     uint32_t bytes = rng_below(&io->rng, (record->len < room ? record->len : room) + 1);
     if (bytes > 0) {
         sim_count_fault(io, SIM_FAULT_send_lost_tail);
-        kernel__take(io, conn, record, bytes);
+        kernel__take(io, conn, record->bufs, bytes);
     }
 }
 
@@ -85,7 +108,7 @@ static void kernel__send_to_nobody(io_t *io, uint32_t index, sim_op_t *record)
     sim_conn_t *conn = &io->conns[index];
     bool through = rng_chance(&io->rng, 32768);
     if (through) {
-        kernel__take(io, conn, record, record->len);
+        kernel__take(io, conn, record->bufs, record->len);
         conn->read = conn->taken;
     }
     sim_conn_kill(io, index, NT_CONNECTION_RESET);
@@ -101,7 +124,7 @@ static void kernel__look_send(io_t *io, const sim_sock_t *sock)
     }
     sim_op_check(io, record);
     sim_conn_t *conn = sock->conn == SIM_INDEX_NONE ? NULL : &io->conns[sock->conn];
-    uint32_t room = conn == NULL ? 0 : conn->window - (uint32_t)(conn->taken - conn->read);
+    uint32_t room = conn == NULL ? 0 : kernel__room(conn);
     uint32_t status = NT_SUCCESS_CODE;
     if (conn == NULL || conn->death != 0) {
         if (conn != NULL || record->cancelled) {
@@ -129,7 +152,7 @@ static void kernel__look_send(io_t *io, const sim_sock_t *sock)
         if (bytes < record->len) {
             sim_count_fault(io, SIM_FAULT_send_partial);
         }
-        kernel__take(io, conn, record, bytes);
+        kernel__take(io, conn, record->bufs, bytes);
         sim_op_end(io, record, NT_SUCCESS_CODE, bytes);
     }
 }

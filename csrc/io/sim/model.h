@@ -200,6 +200,8 @@ void sim_look_at_listener(io_t *io);
 /* kernel.c */
 void sim_kernel_look(io_t *io, io_sock_t handle);
 /* Holds back the end of RECORD, for up to MAX_NS. */
+/* Sends at once what there is room for: the number of bytes, 0 where it is not to be. */
+uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, uint32_t len);
 void sim_hold(io_t *io, sim_op_t *record, uint64_t max_ns);
 bool sim_is_held(io_t *io, const sim_op_t *record);
 /* A cancelled operation could end well, too: whether the cancel wins. */
