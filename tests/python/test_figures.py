@@ -5,13 +5,16 @@ import threading
 import time
 
 import pytest
-from peers import DEADLINE_SECONDS, Client, Recorder, wait_until
+from peers import DEADLINE_SECONDS, WINDOWS, Client, Recorder, wait_until
 
 from iocpreuse import CloseReason
 
 
 def test_batches_and_completions(serve):
-    """Questions one after the other: each takes a receive, a send, and a batch of its own."""
+    """Questions one after the other: each takes a batch of its own, for its receive.
+
+    A send makes a completion on Windows; elsewhere such a small one is done at once.
+    """
     server = serve()
     questions = 50
     with Client(server.address) as client:
@@ -19,9 +22,10 @@ def test_batches_and_completions(serve):
         before = server.stats()
         for _ in range(questions):
             assert client.ask(b"x") == b"x"
-        wait_until(lambda: server.stats().completions >= before.completions + 2 * questions)
+        made = questions * (2 if WINDOWS else 1)
+        wait_until(lambda: server.stats().completions >= before.completions + made)
         after = server.stats()
-    assert after.completions == before.completions + 2 * questions
+    assert after.completions == before.completions + made
     assert questions <= after.batches - before.batches <= 2 * questions
 
 
