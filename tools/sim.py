@@ -21,6 +21,10 @@ WRAP = re.compile(r"\b__wrap_(\w+)\(")
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
+# As on Linux: sockets that come with the completion of an accept, sends that are done at once.
+LATE = ("-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0", "-DSIM_SENDS_AT_ONCE=1")
+
+
 @dataclass(frozen=True)
 class Build:
     """A way to compile the simulator."""
@@ -32,8 +36,7 @@ class Build:
 
 BUILDS = (
     Build("plain", ("-O2",)),
-    # Sockets that come with the completion of an accept, as on Linux.
-    Build("late", ("-O2", "-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0", "-DSIM_SENDS_AT_ONCE=1")),
+    Build("late", ("-O2", *LATE)),
     Build("sanitize", SANITIZE, 400),
 )
 
