@@ -99,7 +99,8 @@ def run_pytest(session: nox.Session, **environment: str) -> None:
     folder = session.create_tmp()
     tests = Path("tests", "python").absolute()
     configuration = Path("pyproject.toml").absolute()
-    settings = ("-c", str(configuration), "--rootdir", folder, "-p", "no:cacheprovider")
+    # Most tests wait for something now and then: three at a time take a third of the time.
+    settings = ("-c", str(configuration), "--rootdir", folder, "-p", "no:cacheprovider", "-n", "3")
     session.chdir(folder)
     session.run("python", "-m", "pytest", *settings, *session.posargs, str(tests), env=environment)
 

@@ -24,9 +24,9 @@ NOX = "nox>=2025.2"
 # One stage after the other; what stands in one stage runs at the same time.
 STAGES = (
     ("lint", "docs", "speed", "windows setup"),
-    ("tests", "ctests"),
-    ("sanitize", "simulate"),
-    ("windows",),
+    ("tests",),
+    ("sanitize", "windows"),
+    ("simulate", "ctests"),
 )
 SESSIONS = ("lint", "docs", "tests", "ctests", "simulate", "sanitize", "speed", "windows")
 LIMIT_S = 20 * 60

@@ -178,5 +178,5 @@ def _demo(place: Place, built: Built) -> bool:
     ended = place.run([python_exe, *recycling.DEMO], built.folder, DEMO_LIMIT_S)
     found = recycling.faults(ended.output)
     for fault in found:
-        print(f"{place.name}: demo: {fault}")
+        print(f"{place.name}: demo: {fault} (exit code {ended.code})")
     return ended.code == 0 and not found
