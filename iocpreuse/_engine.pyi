@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final, Literal, Self, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from iocpreuse.pending import Pending
 from iocpreuse.session import SessionId
@@ -11,6 +11,7 @@ from iocpreuse.session import SessionId
 __version__: Final[str]
 backend: Final[Literal["iocp", "epoll"]]
 
+@disjoint_base
 class Packer:
     """How a stream is cut into messages. Made by iocpreuse.Framing only."""
 

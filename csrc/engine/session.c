@@ -129,6 +129,7 @@ static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
         session_fail(engine, slot, status, op->error);
         return false;
     }
+    CHECK(batch != NULL && sent > 0); /* io_send promises it */
     note_sent(engine, slot, sent, batch);
     return true;
 }
