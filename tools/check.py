@@ -25,8 +25,8 @@ NOX = "nox>=2025.2"
 STAGES = (
     ("lint", "docs", "speed", "windows setup"),
     ("tests",),
-    ("sanitize", "windows"),
-    ("simulate", "ctests"),
+    ("sanitize", "simulate"),
+    ("windows", "ctests"),
 )
 SESSIONS = ("lint", "docs", "tests", "ctests", "simulate", "sanitize", "speed", "windows")
 LIMIT_S = 20 * 60

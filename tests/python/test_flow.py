@@ -325,7 +325,8 @@ def test_a_broadcast_takes_the_memory_of_one_message():
         grown = resident() - before
         for client in clients:
             client.close()
-    assert grown < 64 << 20, grown
+    # Two messages of 16 MiB, and what a sanitizer adds; a copy for each client were 1.9 GiB.
+    assert grown < 200 << 20, grown
     print("ok")
     """
     )
