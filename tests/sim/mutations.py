@@ -229,10 +229,10 @@ MUTANTS = (
     one(
         "sent-is-not-silent",
         "session.c",
-        "    session->active_ns = bytes > 0 ? batch->now_ns : session->active_ns;\n",
-        "",
+        "        session->active_ns = batch->now_ns;\n    }\n",
+        "    }\n",
     ),
-    one("clock-is-read", "engine.c", "    batch->now_ns = io_now_ns(engine->io);\n", ""),
+    one("clock-is-read", "engine.c", "    batch->now_ns = io_now_ns(engine->io);\n    for", "    for"),
     one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
     one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
     one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
