@@ -10,8 +10,9 @@
 #include "state.h"
 #include "timeout.h"
 
-/* The start-up probe's time. It takes a few milliseconds where recycling works, and where it is seen
- * not to; this long only where nothing happens. A loaded machine must not lose its recycling. */
+/* The start-up probe's time. It takes a few milliseconds where recycling works, and where it is
+ * seen not to; this long only where nothing happens. A loaded machine must not lose its recycling.
+ */
 #define PROBE_TIMEOUT_MS 1000
 
 static int listen_on(engine_t *engine)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.sim.mutations import MUTANTS, VARIANTS, Mutant
+from tests.sim.mutations import MUTANTS, Mutant
+from tests.sim.variants import VARIANTS
 from tools import cache, tree
 from tools.sim import build
 

@@ -232,7 +232,12 @@ MUTANTS = (
         "        session->active_ns = batch->now_ns;\n    }\n",
         "    }\n",
     ),
-    one("clock-is-read", "engine.c", "    batch->now_ns = io_now_ns(engine->io);\n    for", "    for"),
+    one(
+        "clock-is-read",
+        "engine.c",
+        "    batch->now_ns = io_now_ns(engine->io);\n    for",
+        "    for",
+    ),
     one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
     one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
     one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
@@ -484,17 +489,4 @@ MUTANTS = (
         "    if (!is_quiet(engine)) {\n        return false;\n    }\n",
         "",
     ),
-)
-
-# Other sizes of the same engine, which must do as well.
-VARIANTS = (
-    Mutant(
-        "tiny-batches",
-        (
-            ("batch.h", "#define BATCH_COMPLETIONS_MAX 128", "#define BATCH_COMPLETIONS_MAX 2"),
-            ("batch.h", "#define BATCH_EVENTS_MAX      512", "#define BATCH_EVENTS_MAX      3"),
-        ),
-    ),
-    one("tiny-slab", "slab.h", "#define SLAB_KEEP_MAX 1024", "#define SLAB_KEEP_MAX 1"),
-    one("tiny-chunks", "table.h", "#define TABLE_CHUNK_SLOTS 64u", "#define TABLE_CHUNK_SLOTS 8u"),
 )

@@ -1,0 +1,16 @@
+"""Changes of the engine that the simulator must not mind."""
+
+from tests.sim.mutations import Mutant, one
+
+# Other sizes of the same engine, which must do as well.
+VARIANTS = (
+    Mutant(
+        "tiny-batches",
+        (
+            ("batch.h", "#define BATCH_COMPLETIONS_MAX 128", "#define BATCH_COMPLETIONS_MAX 2"),
+            ("batch.h", "#define BATCH_EVENTS_MAX      512", "#define BATCH_EVENTS_MAX      3"),
+        ),
+    ),
+    one("tiny-slab", "slab.h", "#define SLAB_KEEP_MAX 1024", "#define SLAB_KEEP_MAX 1"),
+    one("tiny-chunks", "table.h", "#define TABLE_CHUNK_SLOTS 64u", "#define TABLE_CHUNK_SLOTS 8u"),
+)
