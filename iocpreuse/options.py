@@ -38,7 +38,7 @@ class Options(TypedDict, total=False):
     max_connections_per_ip: int | None  # the same for the clients of one address; None = no limit
     nodelay: bool  # True
     keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
-    read_size: int  # bytes of one receive; 16 KiB
+    read_size: int  # bytes of one on_data, at most, without framing; 64 KiB
     write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
     write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
@@ -75,7 +75,7 @@ class Settings:
     max_connections_per_ip: int = 0
     nodelay: bool = True
     keepalive: Keepalive | None = None
-    read_size: int = 16 * 1024
+    read_size: int = 64 * 1024
     write_high: int = 0
     write_low: int = 0
     write_limit: int = 0

@@ -21,8 +21,14 @@ WRAP = re.compile(r"\b__wrap_(\w+)\(")
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-# As on Linux: sockets that come with the completion of an accept, sends that are done at once.
-LATE = ("-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0", "-DSIM_SENDS_AT_ONCE=1")
+# As on Linux: sockets that come with the completion of an accept, sends that are done at once,
+# receives that have no buffer while they wait.
+LATE = (
+    "-DIO_ACCEPT_MAKES_SOCK=0",
+    "-DIO_THREAD_EXIT_CANCELS=0",
+    "-DSIM_SENDS_AT_ONCE=1",
+    "-DIO_RECV_BORROWS=1",
+)
 
 
 @dataclass(frozen=True)

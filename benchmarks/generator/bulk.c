@@ -48,7 +48,7 @@ void run_bulk(const settings_t *settings)
     static bulk_t bulk;
     int poll = epoll_create1(EPOLL_CLOEXEC);
     bulk.settings = settings;
-    bulk.buffer = malloc(RECEIVE_MAX);
+    bulk.buffer = client_buffer();
     bulk.away = calloc(settings->connections, sizeof *bulk.away);
     if (poll < 0 || !bulk.buffer || !bulk.away)
         fail("start", errno);

@@ -119,7 +119,7 @@ void run_churn(const settings_t *settings)
     visitor_t *visitors = calloc(settings->connections, sizeof *visitors);
     churn.settings = settings;
     churn.poll = epoll_create1(EPOLL_CLOEXEC);
-    churn.buffer = malloc(RECEIVE_MAX);
+    churn.buffer = client_buffer();
     if (churn.poll < 0 || !churn.buffer || !visitors)
         fail("start", errno);
     if (settings->size > PATTERN_REACH / 4)

@@ -15,6 +15,7 @@
 #define ADDRESSES        64u
 #define CONNECT_TRIES    100
 #define CONNECT_PAUSE_US 20000
+#define PAGE_BYTES       4096u
 
 static struct sockaddr_in loopback(uint32_t host, uint16_t port)
 {
@@ -98,6 +99,11 @@ void client_flush(client_t *client, const pattern_t *pattern)
         client->send_place = pattern_next(pattern, client->send_place, (size_t)sent);
     }
     client_watch_write(client, client->unsent > 0);
+}
+
+uint8_t *client_buffer(void)
+{
+    return aligned_alloc(PAGE_BYTES, RECEIVE_MAX);
 }
 
 size_t client_receive(const client_t *client, uint8_t *buffer)

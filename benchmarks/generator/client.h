@@ -30,6 +30,9 @@ client_t *clients_connect(const settings_t *settings, int poll, const pattern_t 
 /* Sends what is unsent, as far as the system takes it, and the rest when it takes more. */
 void client_flush(client_t *client, const pattern_t *pattern);
 
+/* RECEIVE_MAX bytes on a page's beginning, where the kernel copies fastest; NULL = no memory. */
+uint8_t *client_buffer(void);
+
 /* Receives into BUFFER, which has RECEIVE_MAX bytes. 0 if nothing was there; an end or an error
    is the end of the run. */
 size_t client_receive(const client_t *client, uint8_t *buffer);

@@ -84,7 +84,7 @@ static void run(echo_t *echo)
 {
     static struct epoll_event events[EVENTS_MAX];
     int poll = epoll_create1(EPOLL_CLOEXEC);
-    echo->buffer = malloc(RECEIVE_MAX);
+    echo->buffer = client_buffer();
     if (poll < 0 || !echo->buffer)
         fail("start", errno);
     echo->clients = clients_connect(echo->settings, poll, &echo->pattern, echo->unit);

@@ -58,7 +58,7 @@ void run_idle(const settings_t *settings)
     static idle_t idle;
     idle.settings = settings;
     idle.poll = epoll_create1(EPOLL_CLOEXEC);
-    idle.buffer = malloc(RECEIVE_MAX);
+    idle.buffer = client_buffer();
     if (idle.poll < 0 || !idle.buffer)
         fail("start", errno);
     pattern_make_bytes(&idle.pattern);

@@ -19,6 +19,7 @@
 #define BACKLOG        4096
 #define EVENTS_MAX     1024
 #define RECEIVE_MAX    ((size_t)1 << 18)
+#define PAGE_BYTES     4096u
 #define MEMBERS_MAX    65536u
 #define ACCEPTS_A_TURN 64
 
@@ -132,7 +133,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     server.poll = epoll_create1(EPOLL_CLOEXEC);
-    server.buffer = malloc(RECEIVE_MAX);
+    server.buffer = aligned_alloc(PAGE_BYTES, RECEIVE_MAX); /* where the kernel copies fastest */
     if (server.poll < 0 || !server.buffer)
         fail("start");
     start_listening(&server);

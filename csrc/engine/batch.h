@@ -46,6 +46,7 @@ typedef struct batch {
     uint32_t running_settled;      /* those before it are settled */
     atomic_u64_t running_since_ns; /* 0 = none run; written under LOCK, read without it */
     uint64_t begun_ns;             /* when they began; the worker's own */
+    uint32_t slow;                 /* batches in a row whose callbacks took long; the same */
     slot_t *dirty;                 /* slots whose queue is flushed when the events are settled */
     slot_t *dirty_last;            /* the end of that list, where there is one */
     struct batch *crew_next;       /* in the engine's list of batches; constant */

@@ -7,7 +7,7 @@
 #include "timeout.h"
 
 /* A queue this long is worth a system call at once; less waits for the batch to gather. */
-#define SEND_AT_ONCE_BYTES 32768u
+#define SEND_AT_ONCE_BYTES 65536u
 
 /* Sends of other threads that follow each other as closely as this are gathered as well. It is
  * about what a worker takes to wake up. */

@@ -35,7 +35,7 @@ int engine_open(engine_t **out, const engine_options_t *options)
     engine->pool_target = options->accept_pool;
     mutex_init(&engine->lock);
     list_init(&engine->idle);
-    slab_init(&engine->slab, options->read_size, SLAB_KEEP_MAX);
+    slab_init(&engine->slab, receive_small_size(options->read_size), SLAB_KEEP_MAX);
     slab_init(&engine->large, receive_large_size(options->read_size), SLAB_KEEP_LARGE_MAX);
     if (options->framing.kind == FRAMING_NONE) {
         engine->options.framing.length = options->read_size;

@@ -36,7 +36,7 @@ typedef struct {
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
     uint64_t login_timeout_ns;
     uint64_t idle_timeout_ns;
-    uint32_t read_size;       /* bytes of one receive */
+    uint32_t read_size;       /* bytes of a message at most, where nothing cuts them */
     framing_t framing;        /* how what is received is cut into messages */
     uint64_t write_high;      /* a send queue longer than this is full */
     uint64_t write_low;       /* and has room again from here */

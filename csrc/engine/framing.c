@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/copy.h"
+
 /* The first room for a message whose length is not known. */
 #define KEPT_ROOM_MIN 64u
 
@@ -62,7 +64,7 @@ static bool keep(cutter_t *cutter, uint32_t len, uint64_t most)
     if (!make_room(cutter, len, most)) {
         return false;
     }
-    memcpy(cutter->kept + cutter->kept_len, cutter->input, len);
+    copy_bytes(cutter->kept + cutter->kept_len, cutter->input, len);
     cutter->kept_len += len;
     take_input(cutter, len);
     return true;
@@ -195,7 +197,7 @@ static frame_t cut_kept_line(cutter_t *cutter, const framing_t *framing)
         return FRAME_NO_MEMORY;
     }
     if (part > 0) {
-        memcpy(cutter->kept + old_len, cutter->input, part);
+        copy_bytes(cutter->kept + old_len, cutter->input, part);
     }
     uint32_t from = old_len < across ? 0 : old_len - across;
     uint32_t len = old_len + part - from;

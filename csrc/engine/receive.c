@@ -3,9 +3,17 @@
 #include "session.h"
 #include "state.h"
 
-/* A client that fills its buffer gets one this many times as large, but no larger than that. */
+/* The buffer that a client gets first. */
+#define SMALL_BYTES_MAX (16u * 1024u)
+
+/* One that fills it gets one this many times as large, but no larger than that. */
 #define LARGE_TIMES     16u
 #define LARGE_BYTES_MAX (256u * 1024u)
+
+uint32_t receive_small_size(uint32_t read_size)
+{
+    return read_size < SMALL_BYTES_MAX ? read_size : SMALL_BYTES_MAX;
+}
 
 uint32_t receive_large_size(uint32_t read_size)
 {
@@ -35,6 +43,32 @@ static void give_buffer(session_t *session)
     }
 }
 
+#if IO_RECV_BORROWS
+
+/* A session has a buffer only from a receive on until what it brought has been told. */
+static int post(engine_t *engine, slot_t *slot, io_op_t *op)
+{
+    session_t *session = &slot->session;
+    give_buffer(session);
+    session->recv_slab = session->recv_full ? &engine->large : &engine->slab;
+    return io_recv_borrow(engine->io, op, slot->sock, &session->recv_slab->lender);
+}
+
+/* What was received stands in a buffer that is now the session's. */
+static void take_over(session_t *session, const io_event_t *event)
+{
+    if (io_event_bytes(event) > 0) {
+        session->recv_buf = io_op_buf(io_event_op(event));
+    }
+}
+
+static void let_go(session_t *session)
+{
+    give_buffer(session);
+}
+
+#else
+
 static void take_buffer(session_t *session, slab_t *slab, bool waits)
 {
     void *buf = slab_take(slab, waits);
@@ -62,22 +96,40 @@ static void fit_buffer(engine_t *engine, session_t *session)
     }
 }
 
-void receive_advance(engine_t *engine, slot_t *slot)
+static int post(engine_t *engine, slot_t *slot, io_op_t *op)
 {
     session_t *session = &slot->session;
-    if (!may_receive(slot)) {
-        return;
-    }
     fit_buffer(engine, session);
     if (session->recv_buf == NULL && session->recv_ready) {
-        session_fail(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
-        return;
+        op->error = 0;
+        return (int)NT_INSUFFICIENT_RESOURCES;
     }
     session->recv_probe = session->recv_buf == NULL;
     session->recv_ready = false;
     uint32_t len = session->recv_probe ? 0 : session->recv_slab->size;
+    return io_recv(engine->io, op, slot->sock, session->recv_buf, len);
+}
+
+static void take_over(session_t *session, const io_event_t *event)
+{
+    (void)session; /* it had the buffer all the time */
+    (void)event;
+}
+
+static void let_go(session_t *session)
+{
+    (void)session; /* the next receive is for this buffer again */
+}
+
+#endif
+
+void receive_advance(engine_t *engine, slot_t *slot)
+{
+    if (!may_receive(slot)) {
+        return;
+    }
     io_op_t *op = slot_arm(slot, &slot->recv, FLIGHT_RECV);
-    int status = io_recv(engine->io, op, slot->sock, session->recv_buf, len);
+    int status = post(engine, slot, op);
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_RECV;
         session_fail(engine, slot, status, op->error);
@@ -153,7 +205,7 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
         }
         return;
     }
-    session->recv_full = bytes >= engine->options.read_size;
+    session->recv_full = bytes >= engine->slab.size;
     session->active_ns = batch->now_ns;
     session->bytes_received += bytes;
     batch->bytes_received += bytes;
@@ -168,6 +220,8 @@ void receive_settle(slot_t *slot)
     session_t *session = &slot->session;
     if (slot->state == SLOT_OPEN && (session->cut || session->cutter.input_len > 0)) {
         slot->pending |= PENDING_DATA; /* it was paused in the middle */
+    } else {
+        let_go(session);
     }
 }
 
@@ -182,6 +236,7 @@ void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, b
     mutex_lock(&slot->lock);
     slot_land(slot, &slot->recv, FLIGHT_RECV);
     uint32_t status = io_event_status(event);
+    take_over(&slot->session, event);
     if (slot->state != SLOT_DRAINING) {
         if ((int32_t)status < 0) {
             session_fail(engine, slot, (int)status, io_event_error(event));

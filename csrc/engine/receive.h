@@ -6,7 +6,8 @@
 #include "engine.h"
 #include "slot.h"
 
-/* The size of the large buffers, for an engine whose others have READ_SIZE. */
+/* The sizes of the buffers, for an engine whose messages have READ_SIZE bytes at most. */
+uint32_t receive_small_size(uint32_t read_size);
 uint32_t receive_large_size(uint32_t read_size);
 
 /* Posts the next receive, if the session is to have one now. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/check.h"
+#include "../base/copy.h"
 #include "shared.h"
 
 /* A message of up to so many bytes is cheaper to move than to describe to the system. */
@@ -31,7 +32,7 @@ sendbuf_t *sendbuf_copy(const void *data, size_t len)
     }
     char *bytes = (char *)(buf + 1);
     if (len > 0) {
-        memcpy(bytes, data, len);
+        copy_bytes(bytes, data, len);
     }
     *buf = (sendbuf_t){.data = bytes, .len = len};
     return buf;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/check.h"
+#include "../base/copy.h"
 #include "../base/sync.h"
 
 /* Sendbufs made, and freed, together. */
@@ -47,7 +48,7 @@ shared_t *shared_new(const void *data, size_t len, void *owner, size_t count)
     }
     memset(message, 0, sizeof *message);
     if (copied > 0) {
-        memcpy(message + 1, data, copied);
+        copy_bytes(message + 1, data, copied);
         data = message + 1;
     }
     message->whole = (sendbuf_t){.owner = owner, .data = data, .len = len, .last = true};

@@ -1,14 +1,29 @@
 #include "slab.h"
 
-#include <stdlib.h>
+#include "../base/copy.h"
 
 /* More than this are not worth keeping for the next burst. */
 #define FREE_MAX 256
+
+#if IO_RECV_BORROWS
+static void *lend(io_lender_t *lender)
+{
+    return slab_take((slab_t *)(void *)lender, false);
+}
+
+static void take_back(io_lender_t *lender, void *buf)
+{
+    slab_give((slab_t *)(void *)lender, buf);
+}
+#endif
 
 void slab_init(slab_t *slab, uint32_t size, uint32_t keep_max)
 {
     *slab = (slab_t){.size = size, .keep_max = keep_max};
     mutex_init(&slab->lock);
+#if IO_RECV_BORROWS
+    slab->lender = (io_lender_t){.size = size, .lend = lend, .take_back = take_back};
+#endif
 }
 
 void slab_destroy(slab_t *slab)
@@ -16,7 +31,7 @@ void slab_destroy(slab_t *slab)
     while (slab->free != NULL) {
         slab_buf_t *buf = slab->free;
         slab->free = buf->next;
-        free(buf);
+        copy_target_give(buf);
     }
     mutex_destroy(&slab->lock);
 }
@@ -36,7 +51,7 @@ void *slab_take(slab_t *slab, bool waits)
     }
     mutex_unlock(&slab->lock);
     if (buf == NULL) {
-        buf = malloc(slab->size < sizeof *buf ? sizeof *buf : slab->size);
+        buf = copy_target_take(slab->size < sizeof *buf ? sizeof *buf : slab->size);
         if (buf == NULL) {
             atomic_u64_add(&slab->taken, (uint64_t)-1);
         }
@@ -56,5 +71,5 @@ void slab_give(slab_t *slab, void *buf)
         given = NULL;
     }
     mutex_unlock(&slab->lock);
-    free(given);
+    copy_target_give(given);
 }

@@ -3,7 +3,9 @@
  * A connection that is idle should not hold one, but a receive that is posted
  * with a buffer saves a round through the port. So the first connections keep
  * theirs, and beyond SLAB_KEEP_MAX a session waits with a receive of 0 bytes
- * and takes a buffer only when there is something to read. */
+ * and takes a buffer only when there is something to read. Where the system takes a buffer only
+ * then in any case (IO_RECV_BORROWS), a slab lends them to the receives: nobody holds one while
+ * he waits, and the few that go round stay in the processor's cache. */
 #ifndef IOCPREUSE_ENGINE_SLAB_H
 #define IOCPREUSE_ENGINE_SLAB_H
 
@@ -11,6 +13,7 @@
 #include <stdint.h>
 
 #include "../base/sync.h"
+#include "../io/io.h"
 
 /* Sessions that may hold a buffer while they wait: 16 MiB at the default read size. */
 #define SLAB_KEEP_MAX 1024
@@ -23,6 +26,9 @@ typedef struct slab_buf {
 #define SLAB_KEEP_LARGE_MAX 64
 
 typedef struct slab {
+#if IO_RECV_BORROWS
+    io_lender_t lender; /* is first: a slab is one */
+#endif
     mutex_t lock; /* a leaf */
     slab_buf_t *free;
     uint32_t free_count;

@@ -76,7 +76,7 @@ typedef struct {
     uint32_t send_len; /* bytes given to the send that is in flight, or that failed */
     bool recv_probe;   /* the receive in flight is one of 0 bytes */
     bool recv_ready;   /* it found something to read */
-    bool recv_full;    /* the last one brought as much as a buffer of read_size holds */
+    bool recv_full;    /* the last one brought as much as a small buffer holds */
     bool read_paused;  /* no receive until the application wants more */
     bool peer_eof;     /* the peer's FIN has been read */
     bool fin_wanted;   /* our FIN follows what is queued */

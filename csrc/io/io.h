@@ -111,6 +111,21 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
  * takes none of it. */
 int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len);
 
+#if IO_RECV_BORROWS
+/* Buffers of one size, which receives borrow. Called by the threads in io_wait, under locks of the
+ * backend's: what it takes itself are leaves. */
+typedef struct io_lender {
+    uint32_t size;
+    void *(*lend)(struct io_lender *lender); /* NULL = no memory */
+    void (*take_back)(struct io_lender *lender, void *buf);
+} io_lender_t;
+
+/* As io_recv with one of LENDER's buffers, which is borrowed only when there is something to
+ * receive. It comes with a completion of 1 byte and more: io_op_buf tells which, and it is the
+ * caller's. Any other completion comes without; where there is no memory, as an error. */
+int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender);
+#endif
+
 /* Completes with the number of bytes that the stack has taken: all of them, or fewer, also
  * 0 (then it is worth trying again now); or with an error. At most IO_SEND_BUFS_MAX buffers
  * and at least 1 byte. The bytes stay put until the completion, the io_buf_t array only
@@ -177,6 +192,9 @@ bool io_probe_recycling(uint32_t timeout_ms);
  * IO_ACCEPT_MAKES_SOCK: 1 where io_accept makes a missing socket in the call, 0 where it
  * comes with the completion; and IO_FAILED_SEND_IS_UNSENT: 1 where a send that failed has
  * certainly put nothing on the wire; and IO_THREAD_EXIT_CANCELS: 1 where operations end with
- * the thread that started them, so that only long-lived threads may submit. */
+ * the thread that started them, so that only long-lived threads may submit; and IO_RECV_BORROWS:
+ * 1 where a receive needs no buffer while it waits, and io_recv_borrow is there, and with it
+ *
+ *   static inline void *io_op_buf(const io_op_t *); */
 
 #endif

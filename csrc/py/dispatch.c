@@ -1,4 +1,5 @@
 /* dispatch.c: events become callbacks. */
+#include "../base/copy.h"
 #include "state.h"
 
 batch_t *dispatch_batch(engine_object_t *self)
@@ -152,6 +153,18 @@ static void on_open(engine_object_t *self, event_t *event)
     Py_XDECREF(result);
 }
 
+static PyObject *make_bytes(const char *bytes, uint32_t len)
+{
+    if (len < COPY_PAGE_BYTES) {
+        return PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+    }
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+    if (data != NULL) {
+        copy_bytes(PyBytes_AS_STRING(data), bytes, len);
+    }
+    return data;
+}
+
 static void on_data(engine_object_t *self, event_t *event, PyObject *session)
 {
     const char *bytes;
@@ -160,7 +173,7 @@ static void on_data(engine_object_t *self, event_t *event, PyObject *session)
         if (self->on_data == NULL) {
             continue;
         }
-        PyObject *data = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+        PyObject *data = make_bytes(bytes, len);
         if (data == NULL) {
             failed(self, event, session, "on_data");
             return;

@@ -14,10 +14,12 @@ static bool has_work(const batch_t *batch)
 static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     stopwatch_start(&worker->callbacks, now_ns);
+    sending_release(&worker->batch->done);
     for (event_t *event; (event = batch_take(worker->batch)) != NULL;) {
         dispatch_event(self, event);
+        /* Not only at the end: the memory is still in the cache, and the next messages take it. */
+        sending_release(&worker->batch->done);
     }
-    sending_release(&worker->batch->done);
     now_ns = engine_finish(self->engine, worker->batch);
     stopwatch_stop(&worker->callbacks, now_ns);
     return now_ns;

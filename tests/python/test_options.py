@@ -126,7 +126,7 @@ def test_right(options):
 
 def test_defaults_are_those_of_the_contract():
     settings = check_options(None, 0, {})
-    assert (settings.accept_pool, settings.read_size, settings.drain_timeout) == (64, 16384, 10.0)
+    assert (settings.accept_pool, settings.read_size, settings.drain_timeout) == (64, 65536, 10.0)
     assert (settings.write_high, settings.write_low) == (65536, 16384)
     assert settings.write_limit == 16 * 1024 * 1024
     assert (settings.attach_budget, settings.busy_poll) == (0.001, 0.0)

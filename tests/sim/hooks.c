@@ -3,6 +3,7 @@
  *
  * Such a function has no argument that names its world, so the world that runs stands in a
  * variable: the only mutable one of the whole simulator. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 static world_t *hooks__world;
 
 void *__real_malloc(size_t size);
+int __real_posix_memalign(void **out, size_t alignment, size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 void __real_free(void *memory);
@@ -22,6 +24,7 @@ void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batc
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
 void *__wrap_malloc(size_t size);
+int __wrap_posix_memalign(void **out, size_t alignment, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 void __wrap_free(void *memory);
@@ -69,6 +72,15 @@ void *__wrap_malloc(size_t size)
         hooks__world->allocs_live += memory != NULL;
     }
     return memory;
+}
+
+int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
+{
+    int error = hooks__starves() ? ENOMEM : __real_posix_memalign(out, alignment, size);
+    if (hooks__world != NULL) {
+        hooks__world->allocs_live += error == 0;
+    }
+    return error;
 }
 
 void *__wrap_calloc(size_t count, size_t size)

@@ -21,6 +21,9 @@
 /* No operation belongs to the thread that started it. */
 #define IO_THREAD_EXIT_CANCELS 0
 
+/* The buffer is needed when the call is made. */
+#define IO_RECV_BORROWS 1
+
 #define IO_SEND_BUFS_MAX 64
 
 /* Owns a descriptor and the operations that wait on it; see sock.h. */
@@ -53,6 +56,7 @@ typedef struct io_op {
         struct {
             void *buf;
             uint32_t len;
+            struct io_lender *lender; /* of BUF; or NULL */
         } recv;
         struct {
             struct epoll_sock **out;
@@ -68,6 +72,11 @@ typedef struct {
     uint32_t bytes;
     int error;
 } io_event_t;
+
+static inline void *io_op_buf(const io_op_t *op)
+{
+    return op->u.recv.buf;
+}
 
 static inline io_op_t *io_event_op(const io_event_t *event)
 {

@@ -12,6 +12,7 @@ static void harvest__store(harvest_t *harvest, io_op_t *op)
     event->status = op->status;
     event->bytes = op->bytes;
     event->error = op->error;
+    harvest->bytes += op->kind == OP_RECV ? op->bytes : 0;
 }
 
 void harvest_add(harvest_t *harvest, io_op_t *op)

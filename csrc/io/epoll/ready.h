@@ -9,12 +9,23 @@
 #include "../../base/list.h"
 #include "../io.h"
 
+/* What one call of io_wait receives, give or take one receive: more would push the first of it out
+ * of the processor's cache before anybody has looked at it. */
+#define HARVEST_BYTES_MAX (256u * 1024u)
+
 typedef struct {
     io_event_t *events;
     uint32_t count;
     uint32_t max;
-    list_t overflow; /* done, but more than the caller's array holds */
+    uint32_t bytes;  /* received */
+    list_t overflow; /* for the next call: done, but more than the caller's array holds; and
+                        receives in state OP_TRYING, when enough has been received */
 } harvest_t;
+
+static inline bool harvest_is_heavy(const harvest_t *harvest)
+{
+    return harvest->bytes >= HARVEST_BYTES_MAX;
+}
 
 /* OP is done, its socket's lock may be held. */
 void harvest_add(harvest_t *harvest, io_op_t *op);

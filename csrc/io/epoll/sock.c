@@ -99,17 +99,41 @@ static bool sock__recv_probe(struct epoll_sock *sock, io_op_t *op)
     return true;
 }
 
+/* Returns what was received, or a negated errno. */
+static ssize_t sock__call_recv(int fd, const io_op_t *op)
+{
+    ssize_t got;
+    do {
+        got = recv(fd, op->u.recv.buf, op->u.recv.len, 0);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/* The same into a buffer that OP has only if something was received. */
+static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
+{
+    io_lender_t *lender = op->u.recv.lender;
+    op->u.recv.buf = lender->lend(lender);
+    if (op->u.recv.buf == NULL) {
+        return -ENOMEM;
+    }
+    ssize_t got = sock__call_recv(fd, op);
+    if (got <= 0) {
+        lender->take_back(lender, op->u.recv.buf);
+        op->u.recv.buf = NULL;
+    }
+    return got;
+}
+
 /* Makes the call; returns whether OP is done. Locked. */
 static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
 {
     if (op->u.recv.len == 0) {
         return sock__recv_probe(sock, op);
     }
-    ssize_t got;
-    do {
-        got = recv(sock->fd, op->u.recv.buf, op->u.recv.len, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0 && errno == EAGAIN) {
+    ssize_t got = op->u.recv.lender == NULL ? sock__call_recv(sock->fd, op)
+                                            : sock__call_recv_borrow(sock->fd, op);
+    if (got == -EAGAIN) {
         sock__drained(sock, op);
         return false;
     }
@@ -119,7 +143,7 @@ static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
         sock->readable = !is_short || sock->ended || sock->urgent;
         sock_op_done(op, (uint32_t)got, NT_SUCCESS_CODE, 0);
     } else if (got < 0) {
-        int error = errno;
+        int error = (int)-got;
         sock__note_error(sock, error);
         sock__op_failed(op, error);
     } else if (sock->error != 0) {
@@ -132,6 +156,13 @@ static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
     return true;
 }
 
+/* The next io_wait makes the call. Locked. */
+static void sock__postpone(io_op_t *op, harvest_t *harvest)
+{
+    op->state = OP_TRYING;
+    list_push_back(&harvest->overflow, &op->node);
+}
+
 void sock_try_recv(io_op_t *op, harvest_t *harvest)
 {
     struct epoll_sock *sock = op->sock;
@@ -140,6 +171,9 @@ void sock_try_recv(io_op_t *op, harvest_t *harvest)
     if (op->cancelled) {
         sock->recv = NULL;
         sock__op_cancelled(op);
+    } else if (harvest_is_heavy(harvest)) {
+        sock__postpone(op, harvest);
+        done = false;
     } else {
         done = sock__recv_now(sock, op);
     }
@@ -160,7 +194,11 @@ static void sock__event(struct epoll_sock *sock, uint32_t mask, harvest_t *harve
     if (mask & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         sock->readable = true;
         io_op_t *op = sock->recv;
-        if (op != NULL && op->state == OP_WAITING && sock__recv_now(sock, op)) {
+        if (op == NULL || op->state != OP_WAITING) {
+            /* nobody waits, or a worker makes the call already */
+        } else if (harvest_is_heavy(harvest)) {
+            sock__postpone(op, harvest);
+        } else if (sock__recv_now(sock, op)) {
             harvest_add(harvest, op);
         }
     }
@@ -189,13 +227,11 @@ void sock_event(io_t *io, uint32_t index, uint32_t generation, uint32_t mask, ha
     mutex_unlock(&sock->lock);
 }
 
-int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
+static int sock__recv(io_t *io, io_op_t *op, io_sock_t sock)
 {
     mutex_lock(&sock->lock);
     DCHECK(sock->recv == NULL);
     sock__op_begin(op, sock, OP_RECV);
-    op->u.recv.buf = buf;
-    op->u.recv.len = len;
     if (sock->readable || sock->ended) {
         op->state = OP_TRYING;
         sock->recv = op;
@@ -212,6 +248,22 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
     }
     mutex_unlock(&sock->lock);
     return 0;
+}
+
+int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
+{
+    op->u.recv.buf = buf;
+    op->u.recv.len = len;
+    op->u.recv.lender = NULL;
+    return sock__recv(io, op, sock);
+}
+
+int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender)
+{
+    op->u.recv.buf = NULL;
+    op->u.recv.len = lender->size;
+    op->u.recv.lender = lender;
+    return sock__recv(io, op, sock);
 }
 
 /* Returns what was sent, or a negated errno. */

@@ -30,6 +30,9 @@
  * when it exits. (Since Vista a port's own I/O seems to be spared; nobody promises it.) */
 #define IO_THREAD_EXIT_CANCELS 1
 
+/* A receive's buffer is the system's from the start. */
+#define IO_RECV_BORROWS 0
+
 #define IO_SEND_BUFS_MAX 64
 
 typedef SOCKET io_sock_t;

@@ -29,6 +29,11 @@
 #define SIM_SENDS_AT_ONCE 0
 #endif
 
+/* Whether receives need no buffer while they wait: in the build "late" as well. */
+#ifndef IO_RECV_BORROWS
+#define IO_RECV_BORROWS 0
+#endif
+
 #define IO_SEND_BUFS_MAX 64
 
 /* A handle names a place in the model's table and how often that place was taken, so that a
@@ -60,7 +65,13 @@ typedef struct io_op {
     int error;       /* public: the Winsock code of a submit that failed */
     uint32_t record; /* its record's index in the model + 1; 0 = not outstanding */
     uint64_t ticket; /* must stand here unchanged until the completion */
+    void *buf;       /* that a receive has borrowed */
 } io_op_t;
+
+static inline void *io_op_buf(const io_op_t *op)
+{
+    return op->buf;
+}
 
 typedef struct {
     io_op_t *op;

@@ -96,7 +96,11 @@ static void kernel__look_recv(io_t *io, const sim_sock_t *sock)
             sim_count_fault(io, SIM_FAULT_recv_short);
             bytes = 1 + rng_below(&io->rng, bytes - 1);
         }
-        stream_fill(stream_of_client(conn->number), conn->received, record->data, bytes);
+        record->number = conn->number;
+        record->received = conn->received;
+        if (record->data != NULL) {
+            stream_fill(stream_of_client(conn->number), conn->received, record->data, bytes);
+        }
         conn->received += bytes;
     }
     sim_op_end(io, record, status, bytes);

@@ -172,7 +172,7 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
     return 0;
 }
 
-int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
+static sim_op_t *sock__recv(io_t *io, io_op_t *op, io_sock_t sock, uint32_t len, int *status)
 {
     sim_sock_t *place = sock__connected(io, sock, "a receive");
     int error;
@@ -180,22 +180,52 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
         sim_fail(io, "a second receive on a socket");
     }
     if (sim_fault_submit(io, SIM_RECV, &error)) {
-        return sim_submit_failed(op, error);
+        *status = sim_submit_failed(op, error);
+        return NULL;
     }
     sim_op_t *record = sim_op_begin(io, op, SIM_RECV, sock);
     if (record == NULL) {
-        return sim_submit_failed(op, SIM_WSAENOBUFS);
+        *status = sim_submit_failed(op, SIM_WSAENOBUFS);
+        return NULL;
     }
-    record->data = buf;
+    record->data = NULL;
     record->len = len;
+    record->lender = NULL;
+    place->recv = sim_op_index(io, record);
+    *status = 0;
+    return record;
+}
+
+int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
+{
+    int status;
+    sim_op_t *record = sock__recv(io, op, sock, len, &status);
+    if (record == NULL) {
+        return status;
+    }
     if (len > 0) {
         memset(buf, CANARY, len);
     }
+    record->data = buf;
     record->sum = stream_sum(0, record->data, len);
-    place->recv = sim_op_index(io, record);
     sock__submitted(io, sock);
     return 0;
 }
+
+#if IO_RECV_BORROWS
+int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender)
+{
+    int status;
+    sim_op_t *record = sock__recv(io, op, sock, lender->size, &status);
+    if (record == NULL) {
+        return status;
+    }
+    record->lender = lender;
+    record->sum = stream_sum(0, NULL, 0);
+    sock__submitted(io, sock);
+    return 0;
+}
+#endif
 
 int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
             uint32_t *sent)

@@ -99,6 +99,11 @@ void sim_op_free(io_t *io, sim_op_t *record)
     io->ops_out--;
 }
 
+static uint64_t table__sum_of_recv(const sim_op_t *record)
+{
+    return stream_sum(0, record->data, record->data == NULL ? 0 : record->len);
+}
+
 void sim_op_check(io_t *io, const sim_op_t *record)
 {
     if (record->op->ticket != record->ticket ||
@@ -107,7 +112,7 @@ void sim_op_check(io_t *io, const sim_op_t *record)
     }
     uint64_t sum = 0;
     if (record->kind == SIM_RECV) {
-        sum = stream_sum(sum, record->data, record->len);
+        sum = table__sum_of_recv(record);
     } else if (record->kind == SIM_SEND) {
         for (uint32_t i = 0; i < record->bufs_count; i++) {
             sum = stream_sum(sum, record->bufs[i].data, record->bufs[i].len);
@@ -125,7 +130,7 @@ void sim_op_end(io_t *io, sim_op_t *record, uint32_t status, uint32_t bytes)
     record->status = status;
     record->bytes = bytes;
     if (record->kind == SIM_RECV) {
-        record->sum = stream_sum(0, record->data, record->len);
+        record->sum = table__sum_of_recv(record);
     }
     if (record->cancelled) {
         sim_count_fault(io, status == NT_CANCELLED ? SIM_FAULT_cancel_won : SIM_FAULT_cancel_lost);
