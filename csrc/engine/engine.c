@@ -36,6 +36,7 @@ int engine_open(engine_t **out, const engine_options_t *options)
     mutex_init(&engine->lock);
     list_init(&engine->idle);
     slab_init(&engine->slab, receive_small_size(options->read_size), SLAB_KEEP_MAX);
+    slab_init(&engine->pages, SENDQ_PAGE_BYTES, UINT32_MAX);
     slab_init(&engine->large, receive_large_size(options->read_size), SLAB_KEEP_LARGE_MAX);
     if (options->framing.kind == FRAMING_NONE) {
         engine->options.framing.length = options->read_size;
@@ -83,6 +84,7 @@ void engine_close(engine_t *engine)
     crew_destroy(engine);
     slab_destroy(&engine->slab);
     slab_destroy(&engine->large);
+    slab_destroy(&engine->pages);
     peers_destroy(&engine->peers);
     wheel_destroy(&engine->wheel);
     if (engine->io != NULL) {

@@ -75,7 +75,8 @@ typedef enum {
     CALL_CLOSED,  /* the session has ended or is ending */
     CALL_STALE,   /* its slot serves another client by now */
     CALL_EOF,     /* a send after our own end of file */
-    CALL_OVERFLOW /* the queue passed write_limit: the session is aborted */
+    CALL_OVERFLOW, /* the queue passed write_limit: the session is aborted */
+    CALL_NO_MEMORY
 } call_t;
 
 typedef struct {
@@ -155,6 +156,10 @@ void engine_pause(engine_t *engine, bool paused);
 
 /* Queues CHAIN, which is empty afterwards only if the result is CALL_OK or CALL_FULL. */
 call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *batch);
+
+/* Queues a copy of LEN bytes, one message. */
+call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_t len,
+                        batch_t *batch);
 
 /* Queues MESSAGE, made for as many, to the COUNT different sessions of TO, in this order. One
  * whose queue is full, by write_high or by write_limit, gets none of it and is told when there is

@@ -5,38 +5,88 @@
 #include "shared.h"
 #include "state.h"
 
+static void count(engine_t *engine, session_t *session, size_t len)
+{
+    atomic_u64_add(&engine->send_queue_bytes, len);
+    session->messages_sent += len > 0;
+}
+
 static void queue(engine_t *engine, slot_t *slot, sendq_t *chain)
 {
+    count(engine, &slot->session, chain->bytes);
+    sendq_append(&slot->session.out, chain, &engine->pages);
+}
+
+/* Whether LEN more bytes may be queued: CALL_OK, or why not. */
+static call_t admit(engine_t *engine, slot_t *slot, size_t len)
+{
     session_t *session = &slot->session;
-    atomic_u64_add(&engine->send_queue_bytes, chain->bytes);
-    session->messages_sent += chain->bytes > 0;
-    sendq_append(&session->out, chain);
+    if (slot->state != SLOT_OPEN) {
+        return CALL_CLOSED;
+    }
+    if (session->fin_wanted) {
+        return CALL_EOF;
+    }
+    if (session->out.bytes + len > engine->options.write_limit) {
+        ending_t ending = ending_local(REASON_WRITE_OVERFLOW);
+        session->reset = true;
+        session_drain(engine, slot, &ending);
+        session_advance(engine, slot, NULL);
+        return CALL_OVERFLOW;
+    }
+    return CALL_OK;
+}
+
+/* What has been queued leaves, now or later. */
+static call_t leave(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    control_leave(engine, slot, batch, false);
+    session->write_full |= session->out.bytes > engine->options.write_high;
+    return session->write_full ? CALL_FULL : CALL_OK;
+}
+
+/* As control_lock, for a send. */
+static slot_t *lock_to_send(engine_t *engine, token_t token, call_t *why)
+{
+    slot_t *slot = control_lock(engine, token, why);
+    if (slot == NULL) {
+        atomic_u64_add(&engine->stale_sends, 1);
+    }
+    return slot;
 }
 
 call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *batch)
 {
     call_t result;
-    slot_t *slot = control_lock(engine, token, &result);
+    slot_t *slot = lock_to_send(engine, token, &result);
     if (slot == NULL) {
-        atomic_u64_add(&engine->stale_sends, 1);
         return result;
     }
-    session_t *session = &slot->session;
-    if (slot->state != SLOT_OPEN) {
-        result = CALL_CLOSED;
-    } else if (session->fin_wanted) {
-        result = CALL_EOF;
-    } else if (session->out.bytes + chain->bytes > engine->options.write_limit) {
-        ending_t ending = ending_local(REASON_WRITE_OVERFLOW);
-        session->reset = true;
-        session_drain(engine, slot, &ending);
-        session_advance(engine, slot, NULL);
-        result = CALL_OVERFLOW;
-    } else {
+    result = admit(engine, slot, chain->bytes);
+    if (result == CALL_OK) {
         queue(engine, slot, chain);
-        control_leave(engine, slot, batch, false);
-        session->write_full |= session->out.bytes > engine->options.write_high;
-        result = session->write_full ? CALL_FULL : CALL_OK;
+        result = leave(engine, slot, batch);
+    }
+    mutex_unlock(&slot->lock);
+    return result;
+}
+
+call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_t len,
+                        batch_t *batch)
+{
+    call_t result;
+    slot_t *slot = lock_to_send(engine, token, &result);
+    if (slot == NULL) {
+        return result;
+    }
+    result = admit(engine, slot, len);
+    if (result == CALL_OK && len > 0 && !sendq_put(&slot->session.out, data, len, &engine->pages)) {
+        result = CALL_NO_MEMORY;
+    }
+    if (result == CALL_OK) {
+        count(engine, &slot->session, len);
+        result = leave(engine, slot, batch);
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -60,9 +110,8 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
                          bool gather)
 {
     call_t why;
-    slot_t *slot = control_lock(engine, token, &why);
+    slot_t *slot = lock_to_send(engine, token, &why);
     if (slot == NULL) {
-        atomic_u64_add(&engine->stale_sends, 1);
         return false;
     }
     session_t *session = &slot->session;

@@ -10,19 +10,15 @@
 /* A message of up to so many bytes is cheaper to move than to describe to the system. */
 #define SMALL_BYTES 512u
 
-#define PAGE_BYTES 4096u
-#define PAGE_BUFS  (PAGE_BYTES / sizeof(sendbuf_t))
-
 /* Bytes from the beginning on, and the sendbufs that describe them from the end on. */
 typedef struct sendq_page {
+    slab_t *home;
     uint32_t used; /* bytes */
-    uint32_t bufs; /* of them, LEFT are not finished; the last one frees the page */
+    uint32_t bufs; /* of them, LEFT are not finished; the last one gives the page back */
     uint32_t left;
-    union {
-        char bytes[PAGE_BYTES];
-        sendbuf_t bufs[PAGE_BUFS];
-    } room;
 } sendq_page_t;
+
+#define ROOM_BYTES (SENDQ_PAGE_BYTES - (uint32_t)sizeof(sendq_page_t))
 
 sendbuf_t *sendbuf_copy(const void *data, size_t len)
 {
@@ -65,50 +61,70 @@ void sendq_push(sendq_t *queue, sendbuf_t *buf)
 }
 
 /* A page of QUEUE's that has room for LEN more bytes; NULL = no memory. */
-static sendq_page_t *find_page(sendq_t *queue, size_t len)
+static sendq_page_t *find_page(sendq_t *queue, size_t len, slab_t *pages)
 {
     sendq_page_t *page = queue->page;
-    if (page != NULL && page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= PAGE_BYTES) {
+    if (page != NULL && page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= ROOM_BYTES) {
         return page;
     }
-    page = malloc(sizeof *page);
+    page = slab_take(pages, false);
     if (page != NULL) {
-        page->used = 0;
-        page->bufs = 0;
-        page->left = 0;
+        *page = (sendq_page_t){.home = pages};
         queue->page = page;
     }
     return page;
 }
 
-/* Moves MESSAGE, one whole buffer, to QUEUE's page. False where it is to stay as it is. */
-static bool move_to_page(sendq_t *queue, sendbuf_t *message)
+/* Copies a message of LEN bytes to QUEUE's page. False where that is not worth it, or cannot be. */
+static bool put_in_page(sendq_t *queue, const void *data, size_t len, slab_t *pages)
 {
-    if (queue->tail == NULL || !message->last || message->len > SMALL_BYTES ||
-        (message->owner != NULL && message->run == NULL)) {
+    if (queue->tail == NULL || len > SMALL_BYTES) {
         return false;
     }
-    sendq_page_t *page = find_page(queue, message->len);
+    sendq_page_t *page = find_page(queue, len, pages);
     if (page == NULL) {
         return false;
     }
-    char *bytes = page->room.bytes + page->used;
-    memcpy(bytes, message->data, message->len);
-    page->used += (uint32_t)message->len;
+    char *bytes = (char *)(page + 1) + page->used;
+    memcpy(bytes, data, len);
+    page->used += (uint32_t)len;
     page->left++;
-    sendbuf_t *buf = &page->room.bufs[PAGE_BUFS - ++page->bufs];
-    *buf = (sendbuf_t){.page = page, .data = bytes, .len = message->len, .last = true};
+    page->bufs++;
+    sendbuf_t *end = (sendbuf_t *)(void *)((char *)page + SENDQ_PAGE_BYTES);
+    sendbuf_t *buf = end - page->bufs;
+    *buf = (sendbuf_t){.page = page, .data = bytes, .len = len, .last = true};
     sendq_push(queue, buf);
     return true;
 }
 
-void sendq_append(sendq_t *to, sendq_t *from)
+/* Moves MESSAGE, one whole buffer, to QUEUE's page. False where it is to stay as it is. */
+static bool move_to_page(sendq_t *queue, const sendbuf_t *message, slab_t *pages)
+{
+    bool movable = message->last && (message->owner == NULL || message->run != NULL);
+    return movable && put_in_page(queue, message->data, message->len, pages);
+}
+
+bool sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages)
+{
+    if (put_in_page(to, data, len, pages)) {
+        return true;
+    }
+    sendbuf_t *buf = sendbuf_copy(data, len);
+    if (buf == NULL) {
+        return false;
+    }
+    buf->last = true;
+    sendq_push(to, buf);
+    return true;
+}
+
+void sendq_append(sendq_t *to, sendq_t *from, slab_t *pages)
 {
     sendbuf_t *only = from->head;
     if (only == NULL) {
         return;
     }
-    if (only == from->tail && move_to_page(to, only)) {
+    if (only == from->tail && move_to_page(to, only, pages)) {
         sendq_t none;
         sendq_init(&none);
         sendq_clear(from, &none);
@@ -192,7 +208,7 @@ static void leave_page(sendq_t *queue, sendq_page_t *page)
     if (queue->page == page) {
         queue->page = NULL;
     }
-    free(page);
+    slab_give(page->home, page);
 }
 
 static void finish_head(sendq_t *queue, sendq_t *done)

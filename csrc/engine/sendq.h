@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "../io/io.h"
+#include "slab.h"
 
 typedef struct sendbuf {
     struct sendbuf *next;
@@ -26,6 +27,9 @@ typedef struct sendbuf {
     size_t sent;
     bool last; /* ends a message: what one send() queued */
 } sendbuf_t;
+
+/* The size of PAGES' buffers. */
+#define SENDQ_PAGE_BYTES 4096u
 
 /* A chain of sendbufs in order; also how finished ones are handed on. */
 typedef struct {
@@ -48,8 +52,11 @@ void sendq_push(sendq_t *queue, sendbuf_t *buf);
 const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial);
 
 /* Moves all of FROM, whole messages, behind TO; FROM is empty then. What has been gathered
- * from TO before stays where it is. */
-void sendq_append(sendq_t *to, sendq_t *from);
+ * from TO before stays where it is. PAGES is where pages come from. */
+void sendq_append(sendq_t *to, sendq_t *from, slab_t *pages);
+
+/* Puts a message of LEN bytes, a copy of DATA's, behind TO. False = no memory. */
+bool sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
 
 /* Describes the first bytes of the queue in BUFS, up to MAX of them and LIMIT bytes.
  * Returns how many were filled in, and in BYTES how many bytes they hold. */

@@ -2,8 +2,8 @@
 
 #include "../base/copy.h"
 
-/* More than this are not worth keeping for the next burst. */
-#define FREE_MAX 256
+/* More than this is not worth keeping for the next burst. */
+#define FREE_BYTES_MAX (8u * 1024u * 1024u)
 
 #if IO_RECV_BORROWS
 static void *lend(io_lender_t *lender)
@@ -64,7 +64,7 @@ void slab_give(slab_t *slab, void *buf)
     slab_buf_t *given = buf;
     mutex_lock(&slab->lock);
     atomic_u64_add(&slab->taken, (uint64_t)-1);
-    if (slab->free_count < FREE_MAX) {
+    if (slab->free_count < FREE_BYTES_MAX / slab->size) {
         given->next = slab->free;
         slab->free = given;
         slab->free_count++;

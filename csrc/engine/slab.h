@@ -1,4 +1,4 @@
-/* slab.h: receive buffers, all of one size.
+/* slab.h: buffers, all of one size: for what is received, and the pages of send queues.
  *
  * A connection that is idle should not hold one, but a receive that is posted
  * with a buffer saves a round through the port. So the first connections keep

@@ -28,6 +28,7 @@ struct engine {
     io_sock_t listener;
     recycling_t recycling;
     table_t table;
+    slab_t pages; /* of send queues */
     slab_t slab;  /* receive buffers */
     slab_t large; /* and larger ones */
     wheel_t wheel;

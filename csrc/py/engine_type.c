@@ -226,6 +226,9 @@ static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, 
                         "the send queue passed write_limit; the session is aborted");
         return NULL;
     }
+    if (result == CALL_NO_MEMORY) {
+        return PyErr_NoMemory();
+    }
     if (result == CALL_EOF) {
         PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
         return NULL;

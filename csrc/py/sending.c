@@ -100,9 +100,36 @@ void sending_release(sendq_t *done)
     sendq_init(done);
 }
 
+/* One message of one part, which is copied: without a chain of its own. False = an exception. */
+static bool queue_copy(engine_object_t *self, token_t token, PyObject *object, call_t *result)
+{
+    batch_t *batch = dispatch_batch(self);
+    if (PyBytes_CheckExact(object)) {
+        *result = engine_send_copy(self->engine, token, PyBytes_AS_STRING(object),
+                                   (size_t)PyBytes_GET_SIZE(object), batch);
+        return true;
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_SIMPLE) < 0) {
+        return false;
+    }
+    if (view.len >= UNLOCKED_MIN_BYTES) {
+        Py_BEGIN_ALLOW_THREADS;
+        *result = engine_send_copy(self->engine, token, view.buf, (size_t)view.len, batch);
+        Py_END_ALLOW_THREADS;
+    } else {
+        *result = engine_send_copy(self->engine, token, view.buf, (size_t)view.len, batch);
+    }
+    PyBuffer_Release(&view);
+    return true;
+}
+
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result)
 {
+    if (count == 1 && !is_pinnable(args[0])) {
+        return queue_copy(self, token, args[0], result);
+    }
     sendq_t chain;
     sendq_init(&chain);
     for (Py_ssize_t i = 0; i < count; i++) {

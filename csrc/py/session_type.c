@@ -118,6 +118,8 @@ static PyObject *session_send(session_object_t *self, PyObject *const *args, Py_
         PyErr_SetString(state->write_overflow,
                         "the send queue passed write_limit; the session is aborted");
         return NULL;
+    case CALL_NO_MEMORY:
+        return PyErr_NoMemory();
     }
     Py_UNREACHABLE();
 }
