@@ -23,6 +23,7 @@ void batch_disown(batch_t *batch)
     batch->running_settled = 0;
     atomic_u64_store(&batch->running_since_ns, 0);
     batch->dirty = NULL;
+    batch->dirty_count = 0;
 }
 
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
@@ -47,6 +48,7 @@ void batch_begin(batch_t *batch, uint64_t now_ns)
     batch->running_count = batch->count;
     batch->running_next = 0;
     batch->running_settled = 0;
+    batch->watched_next = 1; /* it begins with the first */
     atomic_u64_store(&batch->running_since_ns, now_ns);
     batch->begun_ns = now_ns;
     mutex_unlock(&batch->lock);
@@ -104,6 +106,7 @@ void batch_add_dirty(batch_t *batch, slot_t *slot)
         batch->dirty_last->dirty_next = slot;
     }
     batch->dirty_last = slot;
+    batch->dirty_count++;
     mutex_unlock(&batch->lock);
 }
 
@@ -112,8 +115,17 @@ slot_t *batch_take_dirty(batch_t *batch)
     mutex_lock(&batch->lock);
     slot_t *dirty = batch->dirty;
     batch->dirty = NULL;
+    batch->dirty_count = 0;
     mutex_unlock(&batch->lock);
     return dirty;
+}
+
+uint32_t batch_dirty_count(batch_t *batch)
+{
+    mutex_lock(&batch->lock);
+    uint32_t count = batch->dirty_count;
+    mutex_unlock(&batch->lock);
+    return count;
 }
 
 uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns)
@@ -138,9 +150,19 @@ void batch_steal(batch_t *from, batch_t *to, uint32_t most)
     to->count += count;
 }
 
-bool batch_is_running(batch_t *batch)
+bool batch_watch(batch_t *batch, uint64_t now_ns)
 {
-    return atomic_u64_load(&batch->running_since_ns) != 0;
+    if (atomic_u64_load(&batch->running_since_ns) == 0) {
+        return false;
+    }
+    mutex_lock(&batch->lock);
+    bool running = atomic_u64_load(&batch->running_since_ns) != 0;
+    if (running && batch->watched_next != batch->running_next) {
+        batch->watched_next = batch->running_next;
+        atomic_u64_store(&batch->running_since_ns, now_ns);
+    }
+    mutex_unlock(&batch->lock);
+    return running;
 }
 
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns)

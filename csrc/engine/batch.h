@@ -15,6 +15,10 @@
 #define BATCH_COMPLETIONS_MAX 128
 #define BATCH_EVENTS_MAX      512
 
+/* So many are taken where callbacks answer those who asked: what the system and we know of their
+ * connections is then still in the processor's cache when the answers leave. */
+#define BATCH_COMPLETIONS_FEW 32
+
 typedef enum {
     EVENT_OPEN,   /* a client has come */
     EVENT_LOGIN,  /* the application has given it a name */
@@ -45,11 +49,19 @@ typedef struct batch {
     uint32_t running_next;         /* the next to run; the one before it runs now */
     uint32_t running_settled;      /* those before it are settled */
     atomic_u64_t running_since_ns; /* 0 = none run; written under LOCK, read without it */
+    uint32_t watched_next;         /* RUNNING_NEXT when the manager last looked */
     uint64_t begun_ns;             /* when they began; the worker's own */
     uint32_t slow;                 /* batches in a row whose callbacks took long; the same */
     slot_t *dirty;                 /* slots whose queue is flushed when the events are settled */
     slot_t *dirty_last;            /* the end of that list, where there is one */
+    uint32_t dirty_count;          /* slots in it */
     struct batch *crew_next;       /* in the engine's list of batches; constant */
+
+    /* The worker's, while it gathers: what its events have sent waits for what later ones send. */
+    bool gathers;
+    bool fans_out;      /* the last ones sent to many more sessions than they were */
+    uint32_t ran_count; /* events since the last flush */
+    uint64_t gathers_until_ns;
 
     sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;
@@ -89,16 +101,20 @@ void batch_add_dirty(batch_t *batch, slot_t *slot);
 /* Takes the whole list. */
 slot_t *batch_take_dirty(batch_t *batch);
 
+/* How many are in it; another worker may take them at any time. */
+uint32_t batch_dirty_count(batch_t *batch);
+
 /* Moves what has not begun to run to TO, up to MOST of it and as far as there is room. */
 void batch_steal(batch_t *from, batch_t *to, uint32_t most);
 
 /* How long each of the events that have run took on average, at NOW_NS. The worker's. */
 uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns);
 
-/* Whether events run. */
-bool batch_is_running(batch_t *batch);
+/* Whether events run, at the manager's look at NOW_NS. They are stuck from the last one on by
+ * which they had come on. */
+bool batch_watch(batch_t *batch, uint64_t now_ns);
 
-/* Whether events that began before SINCE_NS hold anything up. */
+/* Whether events that have not come on since SINCE_NS hold anything up. */
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns);
 
 #endif

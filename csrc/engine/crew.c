@@ -5,8 +5,9 @@
 #include "session.h"
 #include "state.h"
 
-/* A callback that takes longer than this is held to block. */
-#define STUCK_NS (10 * NS_PER_MS)
+/* A callback that takes longer than this is held to block. More than the manager sleeps while
+ * callbacks run: it tells whether they come on. */
+#define STUCK_NS (25 * NS_PER_MS)
 
 /* Callbacks that take longer than this each, in so many batches of a worker one after another, are
  * held to block as a habit, until none has for BLOCKING_NS: then nobody waits to see whether they
@@ -108,7 +109,7 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
 {
     batch_t *batch = atomic_ptr_load(&engine->crew);
     for (; batch != NULL; batch = batch->crew_next) {
-        if (batch_is_running(batch)) {
+        if (batch_watch(batch, now_ns)) {
             /* It may get stuck yet: something else may have woken the manager this early. */
             atomic_u32_store(&engine->watch, WATCH_BUSY);
         }

@@ -10,6 +10,13 @@
 #include "state.h"
 #include "timeout.h"
 
+/* Callbacks that have sent to so many sessions each: one send for all of a session's messages is
+ * then worth a look for more. */
+#define FAN_OUT 8u
+
+/* For so long what has been sent may wait for more. */
+#define GATHER_NS (2 * NS_PER_MS)
+
 /* The start-up probe's time. It takes a few milliseconds where recycling works, and where it is
  * seen not to; this long only where nothing happens. A loaded machine must not lose its recycling.
  */
@@ -239,7 +246,8 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
         }
         return false;
     }
-    uint32_t count = io_wait(engine->io, batch->completed, BATCH_COMPLETIONS_MAX, timeout_ms);
+    uint32_t max = batch->fans_out ? BATCH_COMPLETIONS_MAX : BATCH_COMPLETIONS_FEW;
+    uint32_t count = io_wait(engine->io, batch->completed, max, timeout_ms);
     batch->now_ns = io_now_ns(engine->io);
     for (uint32_t i = 0; i < count; i++) {
         feed(engine, &batch->completed[i], batch);
@@ -289,15 +297,41 @@ uint64_t engine_now_ns(engine_t *engine)
     return io_now_ns(engine->io);
 }
 
-void engine_settle(engine_t *engine, batch_t *batch)
+static void settle_events(engine_t *engine, batch_t *batch)
 {
-    /* First, in the order in which they were sent to: settling an event sends as well. */
-    session_flush_dirty(engine, batch_take_dirty(batch), batch);
     uint32_t count;
     const event_t *rest = batch_take_rest(batch, &count);
     for (uint32_t i = 0; i < count; i++) {
         session_settle(engine, &rest[i], batch);
     }
+}
+
+bool engine_gather(engine_t *engine, batch_t *batch)
+{
+    batch->ran_count += batch->running_next;
+    batch->fans_out =
+        batch->ran_count > 0 && batch_dirty_count(batch) >= FAN_OUT * batch->ran_count;
+    if (batch->gathers_until_ns == 0) {
+        batch->gathers_until_ns = batch->now_ns + GATHER_NS;
+    }
+    if (!batch->fans_out || batch->now_ns >= batch->gathers_until_ns ||
+        engine_is_stopping(engine)) {
+        return false;
+    }
+    batch->gathers = true;
+    settle_events(engine, batch);
+    (void)engine_poll(engine, batch, 0);
+    batch->gathers = false;
+    return batch->count > 0;
+}
+
+void engine_settle(engine_t *engine, batch_t *batch)
+{
+    batch->ran_count = 0;
+    batch->gathers_until_ns = 0;
+    /* First, in the order in which they were sent to: settling an event sends as well. */
+    session_flush_dirty(engine, batch_take_dirty(batch), batch);
+    settle_events(engine, batch);
     if (batch->bytes_sent > 0) {
         count_batch(engine, batch, 0);
     }

@@ -124,6 +124,10 @@ uint64_t engine_begin(engine_t *engine, batch_t *batch);
 /* Its callbacks have run: engine_settle follows. Returns the time. */
 uint64_t engine_finish(engine_t *engine, batch_t *batch);
 
+/* After engine_finish: where the callbacks have sent to many, and more has come meanwhile, that is
+ * to run as well before all leaves together. If so, engine_begin follows, else engine_settle. */
+bool engine_gather(engine_t *engine, batch_t *batch);
+
 /* The time on the clock that engine_begin reads. */
 uint64_t engine_now_ns(engine_t *engine);
 

@@ -10,15 +10,21 @@
 /* A message of up to so many bytes is cheaper to move than to describe to the system. */
 #define SMALL_BYTES 512u
 
-/* Bytes from the beginning on, and the sendbufs that describe them from the end on. */
+/* BUF describes all that stands behind this, one message after the other. Their lengths stand at the
+ * page's end, the first one last. */
 typedef struct sendq_page {
+    sendbuf_t buf;
     slab_t *home;
-    uint32_t used; /* bytes */
-    uint32_t bufs; /* of them, LEFT are not finished; the last one gives the page back */
-    uint32_t left;
+    uint32_t count; /* messages */
 } sendq_page_t;
 
-#define ROOM_BYTES (SENDQ_PAGE_BYTES - (uint32_t)sizeof(sendq_page_t))
+#define ROOM_BYTES (SENDQ_PAGE_BYTES - sizeof(sendq_page_t))
+
+static uint16_t *length_in_page(const sendq_page_t *page, uint32_t index)
+{
+    char *end = (char *)(uintptr_t)page + SENDQ_PAGE_BYTES;
+    return (uint16_t *)(void *)end - 1 - index;
+}
 
 sendbuf_t *sendbuf_copy(const void *data, size_t len)
 {
@@ -60,17 +66,18 @@ void sendq_push(sendq_t *queue, sendbuf_t *buf)
     queue->bytes += buf->len - buf->sent;
 }
 
-/* A page of QUEUE's that has room for LEN more bytes; NULL = no memory. */
+/* The page at QUEUE's end, with room for a message of LEN bytes; NULL = no memory. */
 static sendq_page_t *find_page(sendq_t *queue, size_t len, slab_t *pages)
 {
-    sendq_page_t *page = queue->page;
-    if (page != NULL && page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= ROOM_BYTES) {
+    sendq_page_t *page = queue->tail->page;
+    if (page != NULL && page->buf.len + len + (page->count + 1) * sizeof(uint16_t) <= ROOM_BYTES) {
         return page;
     }
     page = slab_take(pages, false);
     if (page != NULL) {
         *page = (sendq_page_t){.home = pages};
-        queue->page = page;
+        page->buf = (sendbuf_t){.page = page, .data = (char *)(page + 1), .last = true};
+        sendq_push(queue, &page->buf);
     }
     return page;
 }
@@ -85,15 +92,10 @@ static bool put_in_page(sendq_t *queue, const void *data, size_t len, slab_t *pa
     if (page == NULL) {
         return false;
     }
-    char *bytes = (char *)(page + 1) + page->used;
-    memcpy(bytes, data, len);
-    page->used += (uint32_t)len;
-    page->left++;
-    page->bufs++;
-    sendbuf_t *end = (sendbuf_t *)(void *)((char *)page + SENDQ_PAGE_BYTES);
-    sendbuf_t *buf = end - page->bufs;
-    *buf = (sendbuf_t){.page = page, .data = bytes, .len = len, .last = true};
-    sendq_push(queue, buf);
+    memcpy((char *)(page + 1) + page->buf.len, data, len);
+    *length_in_page(page, page->count++) = (uint16_t)len;
+    page->buf.len += len;
+    queue->bytes += len;
     return true;
 }
 
@@ -167,26 +169,81 @@ uint32_t sendq_gather(const sendq_t *queue, io_buf_t *bufs, uint32_t max, uint32
     return count;
 }
 
-const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial)
+/* The same within a page, of which the first REACH bytes have been attempted. */
+static bool find_in_page(const sendbuf_t *buf, size_t reach, bool *partial, sendq_cursor_t *found)
 {
-    const sendbuf_t *first = queue->head; /* of the message that is looked at */
+    sendq_cursor_t at = {.buf = buf};
+    for (; at.index < buf->page->count; at.index++) {
+        if (at.start >= reach) {
+            *found = at;
+            return true;
+        }
+        at.start += *length_in_page(buf->page, at.index);
+        *partial = *partial || at.start > buf->sent;
+    }
+    return false;
+}
+
+sendq_cursor_t sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial)
+{
+    sendq_cursor_t first = {.buf = queue->head}; /* of the message that is looked at */
     bool touched = queue->begun;
     *partial = false;
-    for (const sendbuf_t *buf = first; buf != NULL; buf = buf->next) {
-        touched = touched || attempted > 0 || buf->sent > 0;
+    for (const sendbuf_t *buf = first.buf; buf != NULL; buf = buf->next) {
         size_t left = buf->len - buf->sent;
-        attempted -= attempted < left ? attempted : left;
-        if (!buf->last) {
+        size_t part = attempted < left ? (size_t)attempted : left;
+        touched = touched || attempted > 0 || buf->sent > 0;
+        attempted -= part;
+        if (buf->page != NULL && touched) {
+            if (find_in_page(buf, buf->sent + part, partial, &first)) {
+                return first;
+            }
+        } else if (!buf->last) {
             continue;
-        }
-        if (!touched) {
+        } else if (!touched) {
             return first;
+        } else {
+            *partial = true;
         }
-        *partial = true;
-        first = buf->next;
+        first = (sendq_cursor_t){.buf = buf->next};
         touched = false;
     }
     return first;
+}
+
+size_t sendq_message_len(const sendq_cursor_t *cursor)
+{
+    const sendbuf_t *buf = cursor->buf;
+    if (buf->page != NULL) {
+        return *length_in_page(buf->page, cursor->index);
+    }
+    size_t len = buf->len;
+    while (!buf->last) {
+        buf = buf->next;
+        len += buf->len;
+    }
+    return len;
+}
+
+void sendq_read(sendq_cursor_t *cursor, char *out)
+{
+    const sendbuf_t *buf = cursor->buf;
+    if (buf->page != NULL) {
+        size_t len = sendq_message_len(cursor);
+        memcpy(out, buf->data + cursor->start, len);
+        cursor->start += len;
+        cursor->index++;
+        if (cursor->index < buf->page->count) {
+            return;
+        }
+    } else {
+        for (bool last = false; !last; buf = last ? buf : buf->next) {
+            memcpy(out, buf->data, buf->len);
+            out += buf->len;
+            last = buf->last;
+        }
+    }
+    *cursor = (sendq_cursor_t){.buf = buf->next};
 }
 
 void sendq_release(sendbuf_t *buf, sendq_t *done)
@@ -199,18 +256,6 @@ void sendq_release(sendbuf_t *buf, sendq_t *done)
     }
 }
 
-static void leave_page(sendq_t *queue, sendq_page_t *page)
-{
-    page->left--;
-    if (page->left > 0) {
-        return;
-    }
-    if (queue->page == page) {
-        queue->page = NULL;
-    }
-    slab_give(page->home, page);
-}
-
 static void finish_head(sendq_t *queue, sendq_t *done)
 {
     sendbuf_t *buf = queue->head;
@@ -220,7 +265,7 @@ static void finish_head(sendq_t *queue, sendq_t *done)
         queue->tail = NULL;
     }
     if (buf->page != NULL) {
-        leave_page(queue, buf->page);
+        slab_give(buf->page->home, buf->page);
         return;
     }
     if (buf->run != NULL) {

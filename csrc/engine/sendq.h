@@ -5,8 +5,8 @@
  * a message (shared.h). The engine never looks at OWNER; it hands finished buffers to
  * whoever may release it, and then frees them with free().
  *
- * Small messages that wait behind others are moved together, in pages: then a hundred
- * of them leave as one piece, and are still a hundred messages. */
+ * Small messages that wait behind others are moved together, in pages: a page is one sendbuf, and
+ * leaves as one piece, but knows where each of its messages ends. */
 #ifndef IOCPREUSE_ENGINE_SENDQ_H
 #define IOCPREUSE_ENGINE_SENDQ_H
 
@@ -20,7 +20,7 @@
 typedef struct sendbuf {
     struct sendbuf *next;
     struct shared_run *run;  /* where it belongs: to a shared message, */
-    struct sendq_page *page; /* to a queue's page, or (NULL) it stands alone */
+    struct sendq_page *page; /* is the page's own: many messages; or (NULL) it stands alone */
     void *owner;             /* NULL = the bytes are a copy */
     const char *data;
     size_t len;
@@ -35,7 +35,6 @@ typedef struct sendbuf {
 typedef struct {
     sendbuf_t *head;
     sendbuf_t *tail;
-    struct sendq_page *page; /* where the next small message goes; NULL = none has room */
     uint64_t bytes;          /* not yet sent */
     bool begun;              /* buffers of the first message have been finished already */
 } sendq_t;
@@ -47,9 +46,22 @@ sendbuf_t *sendbuf_pin(const void *data, size_t len, void *owner);
 void sendq_init(sendq_t *queue);
 void sendq_push(sendq_t *queue, sendbuf_t *buf);
 
-/* The first buffer of the first message of which not a byte is among the first ATTEMPTED ones;
- * PARTIAL tells whether there are others, which the peer may have in part. */
-const sendbuf_t *sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial);
+/* A message of a queue, or (BUF is NULL) its end. */
+typedef struct {
+    const sendbuf_t *buf; /* where it begins */
+    size_t start;         /* in a page, so many bytes behind the page's first, */
+    uint32_t index;       /* and behind so many other messages */
+} sendq_cursor_t;
+
+/* The first message of which not a byte is among the first ATTEMPTED ones; PARTIAL tells whether
+ * there are others, which the peer may have in part. */
+sendq_cursor_t sendq_untouched(const sendq_t *queue, uint64_t attempted, bool *partial);
+
+/* The length of the message at CURSOR. */
+size_t sendq_message_len(const sendq_cursor_t *cursor);
+
+/* Copies it to OUT, and goes on to the next. */
+void sendq_read(sendq_cursor_t *cursor, char *out);
 
 /* Moves all of FROM, whole messages, behind TO; FROM is empty then. What has been gathered
  * from TO before stays where it is. PAGES is where pages come from. */

@@ -232,7 +232,8 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         engine_kick(engine, slot);
         return;
     }
-    if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
+    bool held = batch != NULL && batch->gathers && slot->dirty == batch;
+    if (!held && (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING)) {
         advance_sending(engine, slot, batch);
     }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {

@@ -53,34 +53,16 @@ shared_t *sending_share(PyObject *object, const Py_buffer *view, size_t count)
     return message;
 }
 
-/* One message, from its first buffer to the one that ends it; *NEXT is what follows. */
-static PyObject *join_message(const sendbuf_t *buf, const sendbuf_t **next)
-{
-    size_t len = 0;
-    for (const sendbuf_t *part = buf; part != NULL; part = part->last ? NULL : part->next) {
-        len += part->len;
-    }
-    PyObject *message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
-    if (message == NULL) {
-        return NULL;
-    }
-    char *to = PyBytes_AS_STRING(message);
-    bool last = false;
-    for (; buf != NULL && !last; buf = buf->next) {
-        memcpy(to, buf->data, buf->len);
-        to += buf->len;
-        last = buf->last;
-    }
-    *next = buf;
-    return message;
-}
-
 PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial)
 {
-    const sendbuf_t *buf = sendq_untouched(queue, attempted, partial);
+    sendq_cursor_t cursor = sendq_untouched(queue, attempted, partial);
     PyObject *list = PyList_New(0);
-    while (list != NULL && buf != NULL) {
-        PyObject *message = join_message(buf, &buf);
+    while (list != NULL && cursor.buf != NULL) {
+        size_t len = sendq_message_len(&cursor);
+        PyObject *message = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+        if (message != NULL) {
+            sendq_read(&cursor, PyBytes_AS_STRING(message));
+        }
         if (message == NULL || PyList_Append(list, message) < 0) {
             Py_CLEAR(list);
         }

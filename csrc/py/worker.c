@@ -10,8 +10,8 @@ static bool has_work(const batch_t *batch)
     return batch->count > 0 || !sendq_is_empty(&batch->done);
 }
 
-/* Runs the callbacks of what BATCH has. Attached; returns the time. */
-static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_ns)
+/* Runs the callbacks of what has begun. Attached; returns the time. */
+static uint64_t run(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     stopwatch_start(&worker->callbacks, now_ns);
     sending_release(&worker->batch->done);
@@ -22,6 +22,16 @@ static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_
     }
     now_ns = engine_finish(self->engine, worker->batch);
     stopwatch_stop(&worker->callbacks, now_ns);
+    return now_ns;
+}
+
+/* The same, and of what has come meanwhile, where their sends had better leave together. */
+static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_ns)
+{
+    now_ns = run(self, worker, now_ns);
+    while (engine_gather(self->engine, worker->batch)) {
+        now_ns = run(self, worker, engine_begin(self->engine, worker->batch));
+    }
     return now_ns;
 }
 

@@ -9,6 +9,7 @@
 #include "../../csrc/engine/shared.h"
 
 static tally_t tally;
+static slab_t pages;
 
 static void report(bool ok, const char *name)
 {
@@ -118,23 +119,34 @@ static void test_append(void)
     sendq_t more;
     sendq_init(&queue);
     sendq_init(&more);
-    sendq_append(&queue, &more);
+    sendq_append(&queue, &more, &pages);
     report(sendq_is_empty(&queue), "nothing to nothing");
     push(&more, "ab", true);
-    sendq_append(&queue, &more);
+    sendq_append(&queue, &more, &pages);
     push(&more, "cd", true);
-    sendq_append(&queue, &more);
+    sendq_append(&queue, &more, &pages);
     report(sendq_is_empty(&more) && queue.bytes == 4 && gathers(&queue, 8, 9, "abcd"), "in order");
     clear(&queue);
 }
 
-/* Whether the untouched rest begins with TEXT ("" = there is none). */
+/* Reads the message at CURSOR, which is to be TEXT. */
+static bool reads(sendq_cursor_t *cursor, const char *text)
+{
+    char read[64];
+    size_t len = cursor->buf == NULL ? sizeof read + 1 : sendq_message_len(cursor);
+    if (len != strlen(text)) {
+        return false;
+    }
+    sendq_read(cursor, read);
+    return memcmp(read, text, len) == 0;
+}
+
+/* Whether the untouched rest begins with the message TEXT ("" = there is none). */
 static bool untouched(sendq_t *queue, uint64_t attempted, const char *text, bool partial)
 {
     bool found_partial;
-    const sendbuf_t *buf = sendq_untouched(queue, attempted, &found_partial);
-    bool same = buf == NULL ? text[0] == '\0'
-                            : strlen(text) == buf->len && memcmp(buf->data, text, buf->len) == 0;
+    sendq_cursor_t cursor = sendq_untouched(queue, attempted, &found_partial);
+    bool same = text[0] == '\0' ? cursor.buf == NULL : reads(&cursor, text);
     return same && found_partial == partial;
 }
 
@@ -149,7 +161,7 @@ static void test_untouched(void)
     push(&queue, "a2", true);
     push(&queue, "b", true);
     push(&queue, "c", true);
-    report(untouched(&queue, 0, "a1", false), "nothing has begun");
+    report(untouched(&queue, 0, "a1a2", false), "nothing has begun");
     report(untouched(&queue, 1, "b", true), "a byte of the first was attempted");
     report(untouched(&queue, 4, "b", true), "all of the first was attempted");
     report(untouched(&queue, 5, "c", true), "and the second");
@@ -167,7 +179,7 @@ static void append(sendq_t *queue, const char *text)
     sendq_t chain;
     sendq_init(&chain);
     push(&chain, text, true);
-    sendq_append(queue, &chain);
+    sendq_append(queue, &chain, &pages);
 }
 
 static uint32_t pieces(const sendq_t *queue, uint32_t limit, uint32_t *bytes)
@@ -176,19 +188,19 @@ static uint32_t pieces(const sendq_t *queue, uint32_t limit, uint32_t *bytes)
     return sendq_gather(queue, bufs, 64, limit, bytes);
 }
 
-/* Whether the messages of QUEUE are FIRST, FIRST + 1, ... up to COUNT. */
+/* Whether the untouched messages of QUEUE are FIRST, FIRST + 1, ... up to COUNT. */
 static bool counts_up(const sendq_t *queue, int first, int count)
 {
-    const sendbuf_t *buf = queue->head;
+    bool partial;
+    sendq_cursor_t cursor = sendq_untouched(queue, 0, &partial);
     for (; first < count; first++) {
         char text[16];
         (void)snprintf(text, sizeof text, "<%d>", first);
-        if (buf == NULL || buf->len != strlen(text) || memcmp(buf->data, text, buf->len) != 0) {
+        if (!reads(&cursor, text)) {
             return false;
         }
-        buf = buf->next;
     }
-    return buf == NULL;
+    return cursor.buf == NULL;
 }
 
 static void append_numbers(sendq_t *queue, int first, int count)
@@ -218,16 +230,16 @@ static void test_pages(void)
     report(untouched(&queue, 0, "<2>", true) && pieces(&queue, 100, &bytes) == 1 && bytes == 5,
            "what was sent in part goes on from there");
     append_numbers(&queue, 3, 500);
-    report(counts_up(&queue, 1, 500) && queue.head->data == data, "more follow, and none moves");
+    report(counts_up(&queue, 2, 500) && queue.head->data == data, "more follow, and none moves");
     report(pieces(&queue, 1u << 20, &bytes) < 20 && bytes == queue.bytes, "pages of them");
-    sendq_consume(&queue, queue.bytes - 2, &done);
+    sendq_consume(&queue, queue.bytes - 5, &done);
     report(counts_up(&queue, 499, 500), "up to the last");
-    sendq_consume(&queue, 2, &done);
-    report(sendq_is_empty(&queue) && queue.page == NULL && sendq_is_empty(&done),
+    sendq_consume(&queue, 5, &done);
+    report(sendq_is_empty(&queue) && atomic_u64_load(&pages.taken) == 0 && sendq_is_empty(&done),
            "nothing is kept");
     append_numbers(&queue, 0, 2);
     clear(&queue);
-    report(queue.page == NULL, "nor when it is thrown away");
+    report(atomic_u64_load(&pages.taken) == 0, "nor when it is thrown away");
 }
 
 static void test_what_is_not_moved(void)
@@ -244,18 +256,20 @@ static void test_what_is_not_moved(void)
     append(&queue, "first");
     sendq_push(&chain, sendbuf_pin(data, 3, &owner));
     chain.tail->last = true;
-    sendq_append(&queue, &chain);
+    sendq_append(&queue, &chain, &pages);
     report(queue.tail->owner == &owner && queue.tail->data == data, "pinned bytes");
     sendq_push(&chain, sendbuf_copy(data, sizeof data));
     chain.tail->last = true;
-    sendq_append(&queue, &chain);
+    sendq_append(&queue, &chain, &pages);
     report(queue.tail->page == NULL, "many");
     push(&chain, "one", false);
     push(&chain, "message", true);
-    sendq_append(&queue, &chain);
+    sendq_append(&queue, &chain, &pages);
     report(queue.tail->page == NULL && pieces(&queue, 1000, &bytes) >= 4, "one in several parts");
     append(&queue, "small");
     report(queue.tail->page != NULL && sendq_is_empty(&chain), "but one that is small");
+    report(sendq_put(&queue, "put", 3, &pages) && queue.tail->len == 8, "also from where it stands");
+    report(sendq_put(&queue, data, sizeof data, &pages) && queue.tail->page == NULL, "or much");
     clear_owned(&queue);
 }
 
@@ -355,6 +369,7 @@ static void test_shared_is_one_message(void)
 
 int main(void)
 {
+    slab_init(&pages, SENDQ_PAGE_BYTES, UINT32_MAX);
     test_pages();
     test_what_is_not_moved();
     test_shared(0, 0);
@@ -368,5 +383,6 @@ int main(void)
     test_owners();
     test_append();
     test_untouched();
+    slab_destroy(&pages);
     return tally_close(&tally);
 }

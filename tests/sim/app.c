@@ -317,12 +317,19 @@ static void app__check_unsent(world_t *world, const rec_t *rec, const session_t 
 {
     bool partial;
     uint64_t untouched = 0;
-    const sendbuf_t *buf = sendq_untouched(&session->out, session->send_len, &partial);
-    for (; buf != NULL; buf = buf->next) {
-        if (buf->sent != 0) {
+    sendq_cursor_t cursor = sendq_untouched(&session->out, session->send_len, &partial);
+    while (cursor.buf != NULL) {
+        if (cursor.buf->sent > cursor.start) {
             world_fail(world, "a message that has begun is said to be unsent");
         }
-        untouched += buf->len;
+        size_t len = sendq_message_len(&cursor);
+        char *message = malloc(len);
+        if (message == NULL) {
+            return; /* nobody could be handed it */
+        }
+        sendq_read(&cursor, message);
+        free(message);
+        untouched += len;
     }
     if (!rec->sending && rec->accepted - untouched < sim_conn_taken(world->io, rec->conn)) {
         world_fail(world, "client %u has bytes of a message that is said to be unsent",

@@ -244,7 +244,7 @@ static void check__crew(world_t *world)
 {
     uint64_t now_ns = io_now_ns(world->io);
     uint64_t late_ns = world->config.manager_late_ns + 4 * TICK_NS;
-    uint64_t stuck_ns = now_ns - 10 * NS_PER_MS;
+    uint64_t stuck_ns = now_ns - 25 * NS_PER_MS;
     bool running = world->running;
     world->running = false; /* the batches' locks are taken, and nobody is to come in between */
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {

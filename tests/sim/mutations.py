@@ -440,14 +440,14 @@ MUTANTS = (
     one(
         "page-has-room",
         "sendq.c",
-        "page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= PAGE_BYTES",
-        "page->used + len <= PAGE_BYTES",
+        "page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= ROOM_BYTES",
+        "page->used + len <= ROOM_BYTES",
     ),
     one(
         "page-leaves-pinned",
         "sendq.c",
-        "        (message->owner != NULL && message->run == NULL)) {",
-        "        0) {",
+        "message->last && (message->owner == NULL || message->run != NULL);",
+        "message->last;",
     ),
     # The crew.
     one(
@@ -462,7 +462,7 @@ MUTANTS = (
         "    from->running_count -= count;\n",
         "",
     ),
-    one("watch-goes-on", "crew.c", "        if (batch_is_running(batch)) {", "        if (0) {"),
+    one("watch-goes-on", "crew.c", "        if (batch_watch(batch, now_ns)) {", "        if (0) {"),
     # The stop.
     one(
         "stop-wakes-all",

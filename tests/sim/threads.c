@@ -105,6 +105,9 @@ static void threads__call(world_t *world, worker_t *worker)
         sending_release(world, &worker->batch->done);
         (void)engine_finish(world->engine, worker->batch);
         worker->phase = WORKER_SETTLES;
+        if (engine_gather(world->engine, worker->batch)) {
+            threads__go_on(world, worker);
+        }
         return;
     }
     if (!app_begin(world, worker->event, worker->batch)) {
