@@ -2,7 +2,7 @@
  *
  * MSVC has no <stdatomic.h> without an experimental switch, so Windows takes
  * the Interlocked functions, which mingw and clang know as well. All atomic
- * operations are sequentially consistent. */
+ * operations but atomic_u64_count are sequentially consistent. */
 #ifndef IOCPREUSE_BASE_SYNC_H
 #define IOCPREUSE_BASE_SYNC_H
 
@@ -78,6 +78,16 @@ static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
         }
         seen = before;
     }
+}
+
+/* Adds to a count that no other thread writes at the same time; others may read it. */
+static inline void atomic_u64_count(atomic_u64_t *atomic, uint64_t amount)
+{
+#ifdef _WIN64
+    atomic->value = (LONG64)((uint64_t)atomic->value + amount);
+#else
+    (void)atomic_u64_add(atomic, amount); /* a plain store could be seen by halves */
+#endif
 }
 
 typedef struct {
@@ -170,6 +180,12 @@ static inline void atomic_u64_store(atomic_u64_t *atomic, uint64_t value)
 static inline uint64_t atomic_u64_add(atomic_u64_t *atomic, uint64_t amount)
 {
     return atomic_fetch_add(&atomic->value, amount) + amount;
+}
+
+static inline void atomic_u64_count(atomic_u64_t *atomic, uint64_t amount)
+{
+    uint64_t before = atomic_load_explicit(&atomic->value, memory_order_relaxed);
+    atomic_store_explicit(&atomic->value, before + amount, memory_order_relaxed);
 }
 
 typedef struct {

@@ -63,6 +63,7 @@ event_t *batch_take(batch_t *batch)
     event_t *event = left ? &batch->running[batch->running_next++] : NULL;
     if (!left) {
         atomic_u64_store(&batch->running_since_ns, 0);
+        batch->sent_to = batch->dirty_count;
     }
     mutex_unlock(&batch->lock);
     return event;
@@ -85,12 +86,32 @@ bool batch_take_done(batch_t *batch, event_t *out)
     return found;
 }
 
-event_t *batch_take_rest(batch_t *batch, uint32_t *count)
+/* The batch's lock is held. */
+static slot_t *take_dirty(batch_t *batch)
+{
+    slot_t *dirty = batch->dirty;
+    batch->dirty = NULL;
+    batch->dirty_count = 0;
+    return dirty;
+}
+
+slot_t *batch_take_dirty(batch_t *batch)
+{
+    mutex_lock(&batch->lock);
+    slot_t *dirty = take_dirty(batch);
+    mutex_unlock(&batch->lock);
+    return dirty;
+}
+
+event_t *batch_take_rest(batch_t *batch, uint32_t *count, slot_t **dirty)
 {
     mutex_lock(&batch->lock);
     event_t *rest = &batch->running[batch->running_settled];
     *count = batch->running_next - batch->running_settled;
     batch->running_settled = batch->running_next;
+    if (dirty != NULL) {
+        *dirty = take_dirty(batch);
+    }
     mutex_unlock(&batch->lock);
     return rest;
 }
@@ -108,24 +129,6 @@ void batch_add_dirty(batch_t *batch, slot_t *slot)
     batch->dirty_last = slot;
     batch->dirty_count++;
     mutex_unlock(&batch->lock);
-}
-
-slot_t *batch_take_dirty(batch_t *batch)
-{
-    mutex_lock(&batch->lock);
-    slot_t *dirty = batch->dirty;
-    batch->dirty = NULL;
-    batch->dirty_count = 0;
-    mutex_unlock(&batch->lock);
-    return dirty;
-}
-
-uint32_t batch_dirty_count(batch_t *batch)
-{
-    mutex_lock(&batch->lock);
-    uint32_t count = batch->dirty_count;
-    mutex_unlock(&batch->lock);
-    return count;
 }
 
 uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns)

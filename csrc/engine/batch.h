@@ -60,13 +60,20 @@ typedef struct batch {
     /* The worker's, while it gathers: what its events have sent waits for what later ones send. */
     bool gathers;
     bool fans_out;      /* the last ones sent to many more sessions than they were */
-    uint32_t ran_count; /* events since the last flush */
+    uint32_t ran_count; /* events since the last flush, */
+    uint32_t sent_to;   /* and the slots that then waited for it */
     uint64_t gathers_until_ns;
 
     sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;
-    uint64_t bytes_received;
-    uint64_t bytes_sent;
+    bool is_timely; /* NOW_NS was read since callbacks last ran */
+
+    /* Its share of engine_stats_t. */
+    atomic_u64_t completions;
+    atomic_u64_t polls; /* that brought any */
+    atomic_u64_t bytes_received;
+    atomic_u64_t bytes_sent;
+
     io_event_t completed[BATCH_COMPLETIONS_MAX];
     event_t room[2][BATCH_EVENTS_MAX];
 } batch_t;
@@ -84,16 +91,16 @@ bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void batch_begin(batch_t *batch, uint64_t now_ns);
 
 /* The next of them to run; NULL when all have been taken, here or by another worker. What
- * was taken before has run. */
+ * was taken before has run; SENT_TO tells then how many slots are to be flushed. */
 event_t *batch_take(batch_t *batch);
 
 /* One that has run and is not settled, in OUT; false when there is none. For another worker: it
  * leaves out the one that may be running. */
 bool batch_take_done(batch_t *batch, event_t *out);
 
-/* When all have run, all that are not settled: COUNT of them. For the worker itself, which has
- * them until it begins the next. */
-event_t *batch_take_rest(batch_t *batch, uint32_t *count);
+/* When all have run, all that are not settled: COUNT of them, and (DIRTY is not NULL) the slots to
+ * flush. For the worker itself, which has the events until it begins the next. */
+event_t *batch_take_rest(batch_t *batch, uint32_t *count, slot_t **dirty);
 
 /* Puts SLOT behind those to flush: who was sent to first is served first. Its lock is held. */
 void batch_add_dirty(batch_t *batch, slot_t *slot);
@@ -101,8 +108,6 @@ void batch_add_dirty(batch_t *batch, slot_t *slot);
 /* Takes the whole list. */
 slot_t *batch_take_dirty(batch_t *batch);
 
-/* How many are in it; another worker may take them at any time. */
-uint32_t batch_dirty_count(batch_t *batch);
 
 /* Moves what has not begun to run to TO, up to MOST of it and as far as there is room. */
 void batch_steal(batch_t *from, batch_t *to, uint32_t most);

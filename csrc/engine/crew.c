@@ -54,6 +54,17 @@ void crew_disown(engine_t *engine)
     }
 }
 
+void crew_count(engine_t *engine, engine_stats_t *stats)
+{
+    batch_t *batch = atomic_ptr_load(&engine->crew);
+    for (; batch != NULL; batch = batch->crew_next) {
+        stats->completions += atomic_u64_load(&batch->completions);
+        stats->batches += atomic_u64_load(&batch->polls);
+        stats->bytes_received += atomic_u64_load(&batch->bytes_received);
+        stats->bytes_sent += atomic_u64_load(&batch->bytes_sent);
+    }
+}
+
 bool crew_is_blocking(engine_t *engine, const batch_t *batch)
 {
     return batch->now_ns < atomic_u64_load(&engine->blocking_until_ns);

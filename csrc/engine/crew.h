@@ -26,6 +26,9 @@ void crew_help(engine_t *engine, batch_t *batch);
  * look again soon. */
 bool crew_is_busy(engine_t *engine);
 
+/* Adds what the workers have counted to STATS. */
+void crew_count(engine_t *engine, engine_stats_t *stats);
+
 void crew_destroy(engine_t *engine);
 
 /* In a forked child: empties all batches. */

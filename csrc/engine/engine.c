@@ -223,19 +223,6 @@ static void feed_kicked(engine_t *engine, batch_t *batch)
     }
 }
 
-/* COMPLETIONS: those of a new batch; 0 = what has been sent since. */
-static void count_batch(engine_t *engine, batch_t *batch, uint32_t completions)
-{
-    mutex_lock(&engine->lock);
-    engine->stats.completions += completions;
-    engine->stats.batches += completions > 0;
-    engine->stats.bytes_received += batch->bytes_received;
-    engine->stats.bytes_sent += batch->bytes_sent;
-    mutex_unlock(&engine->lock);
-    batch->bytes_received = 0;
-    batch->bytes_sent = 0;
-}
-
 bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
 {
     uint32_t stop = atomic_u32_load(&engine->stop);
@@ -249,6 +236,9 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
     uint32_t max = batch->fans_out ? BATCH_COMPLETIONS_MAX : BATCH_COMPLETIONS_FEW;
     uint32_t count = io_wait(engine->io, batch->completed, max, timeout_ms);
     batch->now_ns = io_now_ns(engine->io);
+    batch->is_timely = true;
+    atomic_u64_count(&batch->completions, count);
+    atomic_u64_count(&batch->polls, count > 0);
     for (uint32_t i = 0; i < count; i++) {
         feed(engine, &batch->completed[i], batch);
     }
@@ -259,9 +249,6 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
     }
     if (batch->count == 0) {
         crew_help(engine, batch);
-    }
-    if (count > 0 || batch->bytes_sent > 0) {
-        count_batch(engine, batch, count);
     }
     return true;
 }
@@ -277,11 +264,14 @@ bool engine_help(engine_t *engine, batch_t *batch)
 
 uint64_t engine_begin(engine_t *engine, batch_t *batch)
 {
-    uint64_t now_ns = io_now_ns(engine->io);
+    if (!batch->is_timely) {
+        batch->now_ns = io_now_ns(engine->io);
+    }
+    batch->is_timely = false;
     uint32_t count = batch->count; /* others may take of them as soon as they begin */
-    batch_begin(batch, now_ns);
-    crew_begin(engine, batch, count, now_ns);
-    return now_ns;
+    batch_begin(batch, batch->now_ns);
+    crew_begin(engine, batch, count, batch->now_ns);
+    return batch->now_ns;
 }
 
 uint64_t engine_finish(engine_t *engine, batch_t *batch)
@@ -297,20 +287,17 @@ uint64_t engine_now_ns(engine_t *engine)
     return io_now_ns(engine->io);
 }
 
-static void settle_events(engine_t *engine, batch_t *batch)
+static void settle_events(engine_t *engine, batch_t *batch, const event_t *events, uint32_t count)
 {
-    uint32_t count;
-    const event_t *rest = batch_take_rest(batch, &count);
     for (uint32_t i = 0; i < count; i++) {
-        session_settle(engine, &rest[i], batch);
+        session_settle(engine, &events[i], batch);
     }
 }
 
 bool engine_gather(engine_t *engine, batch_t *batch)
 {
     batch->ran_count += batch->running_next;
-    batch->fans_out =
-        batch->ran_count > 0 && batch_dirty_count(batch) >= FAN_OUT * batch->ran_count;
+    batch->fans_out = batch->ran_count > 0 && batch->sent_to >= FAN_OUT * batch->ran_count;
     if (batch->gathers_until_ns == 0) {
         batch->gathers_until_ns = batch->now_ns + GATHER_NS;
     }
@@ -319,7 +306,9 @@ bool engine_gather(engine_t *engine, batch_t *batch)
         return false;
     }
     batch->gathers = true;
-    settle_events(engine, batch);
+    uint32_t count;
+    const event_t *ran = batch_take_rest(batch, &count, NULL);
+    settle_events(engine, batch, ran, count);
     (void)engine_poll(engine, batch, 0);
     batch->gathers = false;
     return batch->count > 0;
@@ -329,20 +318,35 @@ void engine_settle(engine_t *engine, batch_t *batch)
 {
     batch->ran_count = 0;
     batch->gathers_until_ns = 0;
+    uint32_t count;
+    slot_t *dirty;
+    const event_t *ran = batch_take_rest(batch, &count, &dirty);
     /* First, in the order in which they were sent to: settling an event sends as well. */
-    session_flush_dirty(engine, batch_take_dirty(batch), batch);
-    settle_events(engine, batch);
-    if (batch->bytes_sent > 0) {
-        count_batch(engine, batch, 0);
+    session_flush_dirty(engine, dirty, batch);
+    settle_events(engine, batch, ran, count);
+}
+
+/* What is queued for all sessions. */
+static uint64_t count_queued(engine_t *engine)
+{
+    uint64_t queued = 0;
+    uint32_t count = table_count(&engine->table);
+    for (uint32_t i = 0; i < count; i++) {
+        slot_t *slot = table_at(&engine->table, i);
+        mutex_lock(&slot->lock);
+        queued += slot->session.out.bytes;
+        mutex_unlock(&slot->lock);
     }
+    return queued;
 }
 
 void engine_stats(engine_t *engine, engine_stats_t *out)
 {
     mutex_lock(&engine->lock);
     *out = engine->stats;
-    out->send_queue_bytes = atomic_u64_load(&engine->send_queue_bytes);
     out->stale_sends_blocked = atomic_u64_load(&engine->stale_sends);
     out->sockets_cooling = atomic_u64_load(&engine->cooling);
     mutex_unlock(&engine->lock);
+    out->send_queue_bytes = count_queued(engine);
+    crew_count(engine, out);
 }

@@ -184,7 +184,7 @@ bool engine_next_message(engine_t *engine, const event_t *event, const char **da
         return false;
     }
     session->cut = false;
-    atomic_u64_add(&session->messages_received, 1);
+    atomic_u64_count(&session->messages_received, 1);
     *data = session->cutter.message;
     *len = session->cutter.message_len;
     return true;
@@ -208,7 +208,7 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     session->recv_full = bytes >= engine->slab.size;
     session->active_ns = batch->now_ns;
     session->bytes_received += bytes;
-    batch->bytes_received += bytes;
+    atomic_u64_count(&batch->bytes_received, bytes);
     if (slot->state == SLOT_OPEN) {
         cutter_feed(&session->cutter, session->recv_buf, bytes);
         cut_first(engine, slot);

@@ -107,7 +107,6 @@ static void count_out(engine_t *engine, const io_addr_t *peer, reason_t reason, 
 static void release(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
-    atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);
     sendq_clear(&session->out, &batch->done);
     receive_release(slot);
     engine_set_deadline(engine, slot, 0);

@@ -5,15 +5,9 @@
 #include "shared.h"
 #include "state.h"
 
-static void count(engine_t *engine, session_t *session, size_t len)
-{
-    atomic_u64_add(&engine->send_queue_bytes, len);
-    session->messages_sent += len > 0;
-}
-
 static void queue(engine_t *engine, slot_t *slot, sendq_t *chain)
 {
-    count(engine, &slot->session, chain->bytes);
+    slot->session.messages_sent += chain->bytes > 0;
     sendq_append(&slot->session.out, chain, &engine->pages);
 }
 
@@ -85,7 +79,7 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
         result = CALL_NO_MEMORY;
     }
     if (result == CALL_OK) {
-        count(engine, &slot->session, len);
+        slot->session.messages_sent += len > 0;
         result = leave(engine, slot, batch);
     }
     mutex_unlock(&slot->lock);

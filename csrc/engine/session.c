@@ -90,12 +90,11 @@ static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *b
 {
     session_t *session = &slot->session;
     sendq_consume(&session->out, bytes, &batch->done);
-    atomic_u64_add(&engine->send_queue_bytes, 0 - (uint64_t)bytes);
     session->bytes_sent += bytes;
     if (bytes > 0 && session->active_ns < batch->now_ns) {
         session->active_ns = batch->now_ns;
     }
-    batch->bytes_sent += bytes;
+    atomic_u64_count(&batch->bytes_sent, bytes);
     if (slot->state == SLOT_FLUSHING && bytes > 0) {
         allow_flush(engine, slot);
     }

@@ -43,7 +43,7 @@ void *slab_take(slab_t *slab, bool waits)
         mutex_unlock(&slab->lock);
         return NULL;
     }
-    atomic_u64_add(&slab->taken, 1);
+    atomic_u64_count(&slab->taken, 1);
     slab_buf_t *buf = slab->free;
     if (buf != NULL) {
         slab->free = buf->next;
@@ -53,7 +53,9 @@ void *slab_take(slab_t *slab, bool waits)
     if (buf == NULL) {
         buf = copy_target_take(slab->size < sizeof *buf ? sizeof *buf : slab->size);
         if (buf == NULL) {
-            atomic_u64_add(&slab->taken, (uint64_t)-1);
+            mutex_lock(&slab->lock);
+            atomic_u64_count(&slab->taken, (uint64_t)-1);
+            mutex_unlock(&slab->lock);
         }
     }
     return buf;
@@ -63,7 +65,7 @@ void slab_give(slab_t *slab, void *buf)
 {
     slab_buf_t *given = buf;
     mutex_lock(&slab->lock);
-    atomic_u64_add(&slab->taken, (uint64_t)-1);
+    atomic_u64_count(&slab->taken, (uint64_t)-1);
     if (slab->free_count < FREE_BYTES_MAX / slab->size) {
         given->next = slab->free;
         slab->free = given;

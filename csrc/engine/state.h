@@ -47,7 +47,6 @@ struct engine {
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 
-    atomic_u64_t send_queue_bytes;
     atomic_u64_t stale_sends;
     atomic_u64_t cooling;           /* slots in COOLING */
     atomic_ptr_t crew;              /* the workers' batches; only ever grows */

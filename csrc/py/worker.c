@@ -10,15 +10,22 @@ static bool has_work(const batch_t *batch)
     return batch->count > 0 || !sendq_is_empty(&batch->done);
 }
 
+static void release(batch_t *batch)
+{
+    if (!sendq_is_empty(&batch->done)) {
+        sending_release(&batch->done);
+    }
+}
+
 /* Runs the callbacks of what has begun. Attached; returns the time. */
 static uint64_t run(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     stopwatch_start(&worker->callbacks, now_ns);
-    sending_release(&worker->batch->done);
+    release(worker->batch);
     for (event_t *event; (event = batch_take(worker->batch)) != NULL;) {
         dispatch_event(self, event);
         /* Not only at the end: the memory is still in the cache, and the next messages take it. */
-        sending_release(&worker->batch->done);
+        release(worker->batch);
     }
     now_ns = engine_finish(self->engine, worker->batch);
     stopwatch_stop(&worker->callbacks, now_ns);

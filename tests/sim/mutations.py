@@ -59,11 +59,6 @@ MUTANTS = (
         "token-at-start",
         (
             ("recycle.c", "    sendq_clear(&session->out, &batch->done);\n", ""),
-            (
-                "recycle.c",
-                "    atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);\n",
-                "",
-            ),
             ("slot.c", QUEUE_GUARD, "sendq_t out = slot->session.out;"),
             ("slot.c", WIPE, WIPE + "    slot->session.out = out;\n"),
         ),
@@ -360,12 +355,6 @@ MUTANTS = (
         "",
     ),
     one("partial-send", "sendq.c", "            buf->sent += (size_t)sent;\n", ""),
-    one(
-        "queue-is-counted-out",
-        "recycle.c",
-        "    atomic_u64_add(&engine->send_queue_bytes, 0 - session->out.bytes);\n",
-        "",
-    ),
     one(
         "buffer-goes-back",
         "receive.c",
