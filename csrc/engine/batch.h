@@ -108,7 +108,6 @@ void batch_add_dirty(batch_t *batch, slot_t *slot);
 /* Takes the whole list. */
 slot_t *batch_take_dirty(batch_t *batch);
 
-
 /* Moves what has not begun to run to TO, up to MOST of it and as far as there is room. */
 void batch_steal(batch_t *from, batch_t *to, uint32_t most);
 

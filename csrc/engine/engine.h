@@ -71,10 +71,10 @@ typedef struct {
 /* What became of a call on a session. */
 typedef enum {
     CALL_OK,
-    CALL_FULL,    /* done, and the send queue is longer than write_high */
-    CALL_CLOSED,  /* the session has ended or is ending */
-    CALL_STALE,   /* its slot serves another client by now */
-    CALL_EOF,     /* a send after our own end of file */
+    CALL_FULL,     /* done, and the send queue is longer than write_high */
+    CALL_CLOSED,   /* the session has ended or is ending */
+    CALL_STALE,    /* its slot serves another client by now */
+    CALL_EOF,      /* a send after our own end of file */
     CALL_OVERFLOW, /* the queue passed write_limit: the session is aborted */
     CALL_NO_MEMORY
 } call_t;

@@ -10,8 +10,8 @@
 /* A message of up to so many bytes is cheaper to move than to describe to the system. */
 #define SMALL_BYTES 512u
 
-/* BUF describes all that stands behind this, one message after the other. Their lengths stand at the
- * page's end, the first one last. */
+/* BUF describes all that stands behind this, one message after the other. Their lengths stand at
+ * the page's end, the first one last. */
 typedef struct sendq_page {
     sendbuf_t buf;
     slab_t *home;

@@ -35,8 +35,8 @@ typedef struct sendbuf {
 typedef struct {
     sendbuf_t *head;
     sendbuf_t *tail;
-    uint64_t bytes;          /* not yet sent */
-    bool begun;              /* buffers of the first message have been finished already */
+    uint64_t bytes; /* not yet sent */
+    bool begun;     /* buffers of the first message have been finished already */
 } sendq_t;
 
 /* A copy of LEN bytes, or with an OWNER a reference to them. NULL = no memory. */

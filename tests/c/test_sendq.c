@@ -268,7 +268,8 @@ static void test_what_is_not_moved(void)
     report(queue.tail->page == NULL && pieces(&queue, 1000, &bytes) >= 4, "one in several parts");
     append(&queue, "small");
     report(queue.tail->page != NULL && sendq_is_empty(&chain), "but one that is small");
-    report(sendq_put(&queue, "put", 3, &pages) && queue.tail->len == 8, "also from where it stands");
+    report(sendq_put(&queue, "put", 3, &pages) && queue.tail->len == 8,
+           "also from where it stands");
     report(sendq_put(&queue, data, sizeof data, &pages) && queue.tail->page == NULL, "or much");
     clear_owned(&queue);
 }

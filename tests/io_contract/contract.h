@@ -55,6 +55,7 @@ bool test_has_failed(test_t *t);
     } while (0)
 
 extern const test_entry_t tests_accept[];
+extern const test_entry_t tests_borrow[];
 extern const test_entry_t tests_cancel[];
 extern const test_entry_t tests_disconnect[];
 extern const test_entry_t tests_listen[];

@@ -60,7 +60,7 @@ static bool run(const test_entry_t *entry)
 int main(int argc, char **argv)
 {
     const test_entry_t *const tables[] = {
-        tests_listen,     tests_accept, tests_recv,    tests_send,    tests_cancel,
+        tests_listen,     tests_accept, tests_recv,    tests_borrow,  tests_send,   tests_cancel,
         tests_disconnect, tests_wake,   tests_starved, tests_threads, tests_stress,
     };
     unsigned passed = 0;

@@ -80,6 +80,14 @@ int rig_recv(rig_t *rig, call_t *call, io_sock_t sock, void *buf, uint32_t len)
     return call_begun(rig, call, io_recv(rig->io, &call->op, sock, buf, len));
 }
 
+#if IO_RECV_BORROWS
+int rig_recv_borrow(rig_t *rig, call_t *call, io_sock_t sock, io_lender_t *lender)
+{
+    call_begin(rig, call);
+    return call_begun(rig, call, io_recv_borrow(rig->io, &call->op, sock, lender));
+}
+#endif
+
 int rig_send_bufs(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count)
 {
     call_begin(rig, call);

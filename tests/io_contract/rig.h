@@ -53,6 +53,9 @@ void rig_close(rig_t *rig);
 /* Submits. They return what the seam returned, after a look at op.error. */
 int rig_accept(rig_t *rig, accept_t *accept);
 int rig_recv(rig_t *rig, call_t *call, io_sock_t sock, void *buf, uint32_t len);
+#if IO_RECV_BORROWS
+int rig_recv_borrow(rig_t *rig, call_t *call, io_sock_t sock, io_lender_t *lender);
+#endif
 int rig_send(rig_t *rig, call_t *call, io_sock_t sock, const void *data, uint32_t len);
 int rig_send_bufs(rig_t *rig, call_t *call, io_sock_t sock, const io_buf_t *bufs, uint32_t count);
 /* The same, where it may be done at once: IO_DONE, and SENT tells how much. */

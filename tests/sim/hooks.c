@@ -135,8 +135,7 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
 static bool hooks__is_leaf(const world_t *world, const void *lock)
 {
     bool leaf = lock == &world->engine->slab.lock || lock == &world->engine->large.lock ||
-                lock == &world->engine->pages.lock ||
-                lock == &world->engine->wheel.lock;
+                lock == &world->engine->pages.lock || lock == &world->engine->wheel.lock;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
     }

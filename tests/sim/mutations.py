@@ -438,6 +438,8 @@ MUTANTS = (
         "message->last && (message->owner == NULL || message->run != NULL);",
         "message->last;",
     ),
+    one("page-knows-its-messages", "sendq.c", "++) = (uint16_t)len;", "++) = (uint16_t)(len + 1);"),
+    one("gathering-ends", "engine.c", "    batch->gathers = false;\n", ""),
     # The crew.
     one(
         "running-is-not-settled",

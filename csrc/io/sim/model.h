@@ -44,9 +44,9 @@ typedef struct {
     uint64_t due_ns;
     io_sock_t *inout;
     io_accept_buf_t *accept_buf;
-    char *data; /* of a receive; NULL of one that borrows */
-    uint64_t received;  /* what it brings begins so far from the stream's beginning, */
-    uint64_t number;    /* which is this connection's */
+    char *data;        /* of a receive; NULL of one that borrows */
+    uint64_t received; /* what it brings begins so far from the stream's beginning, */
+    uint64_t number;   /* which is this connection's */
     struct io_lender *lender;
     uint32_t len;
     uint32_t bufs_count; /* of a send */
