@@ -32,7 +32,8 @@ FIGURES = {
 
 def markdown(results: Results) -> str:
     """All tables: how it was measured, who against whom, and what everybody reached."""
-    parts = ["# What a campaign measured", _how(results), "## Medians of the paired ratios", *_comparisons(results)]
+    parts = ["# What a campaign measured", _how(results)]
+    parts += ["## Medians of the paired ratios", *_comparisons(results)]
     parts += ["## All contenders, as medians over the rounds"]
     for key, title in FIGURES.items():
         table = _figure_table(results, key)

@@ -48,16 +48,18 @@ typedef struct batch {
     uint32_t running_count;
     uint32_t running_next;         /* the next to run; the one before it runs now */
     uint32_t running_settled;      /* those before it are settled */
-    atomic_u64_t running_since_ns; /* 0 = none run; written under LOCK, read without it */
     uint32_t watched_next;         /* RUNNING_NEXT when the manager last looked */
-    uint64_t begun_ns;             /* when they began; the worker's own */
-    uint32_t slow;                 /* batches in a row whose callbacks took long; the same */
+    atomic_u64_t running_since_ns; /* 0 = none run; written under LOCK, read without it */
     slot_t *dirty;                 /* slots whose queue is flushed when the events are settled */
     slot_t *dirty_last;            /* the end of that list, where there is one */
     uint32_t dirty_count;          /* slots in it */
-    struct batch *crew_next;       /* in the engine's list of batches; constant */
 
-    /* The worker's, while it gathers: what its events have sent waits for what later ones send. */
+    /* The worker's own. */
+    uint32_t slow;           /* batches in a row whose callbacks took long */
+    uint64_t begun_ns;       /* when the events that run began */
+    struct batch *crew_next; /* in the engine's list of batches; constant */
+
+    /* While it gathers: what its events have sent waits for what later ones send. */
     bool gathers;
     bool fans_out;      /* the last ones sent to many more sessions than they were */
     uint32_t ran_count; /* events since the last flush, */

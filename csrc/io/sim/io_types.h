@@ -65,12 +65,17 @@ typedef struct io_op {
     int error;       /* public: the Winsock code of a submit that failed */
     uint32_t record; /* its record's index in the model + 1; 0 = not outstanding */
     uint64_t ticket; /* must stand here unchanged until the completion */
-    void *buf;       /* that a receive has borrowed */
+    struct {
+        struct io_lender *lender; /* NULL = nothing is to be borrowed */
+        void *buf;                /* that has been */
+        uint64_t number;          /* what it brings is of this connection's stream, */
+        uint64_t received;        /* so far from the beginning */
+    } loan;
 } io_op_t;
 
 static inline void *io_op_buf(const io_op_t *op)
 {
-    return op->buf;
+    return op->loan.buf;
 }
 
 typedef struct {

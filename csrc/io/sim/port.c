@@ -31,24 +31,6 @@ void io_close(io_t *io)
     free(io);
 }
 
-#if IO_RECV_BORROWS
-/* The bytes of a receive that borrows its buffer get one, when a worker takes them. */
-static void port__borrow(sim_op_t *record)
-{
-    io_lender_t *lender = record->lender;
-    if (record->kind != SIM_RECV || lender == NULL || record->bytes == 0) {
-        return;
-    }
-    record->op->buf = lender->lend(lender);
-    if (record->op->buf == NULL) {
-        record->status = NT_INSUFFICIENT_RESOURCES;
-        record->bytes = 0;
-        return;
-    }
-    stream_fill(stream_of_client(record->number), record->received, record->op->buf, record->bytes);
-}
-#endif
-
 static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
 {
     sim_op_t *record = &io->ops[io->ready[place]];
@@ -59,9 +41,10 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
     memmove(&io->ready[place], &io->ready[place + 1],
             (io->ready_count - place) * sizeof io->ready[0]);
     sim_op_check(io, record);
-#if IO_RECV_BORROWS
-    port__borrow(record);
-#endif
+    bool borrows = record->kind == SIM_RECV && record->bytes > 0;
+    record->op->loan.lender = borrows ? record->lender : NULL;
+    record->op->loan.number = record->number;
+    record->op->loan.received = record->received;
     event->op = record->op;
     event->status = record->status;
     event->bytes = record->bytes;
@@ -100,6 +83,26 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
     sim_op_free(io, record);
 }
 
+#if IO_RECV_BORROWS
+/* What a receive brings gets its buffer when a worker has taken it. Other threads may run while the
+ * lender takes its lock, so nothing of the model is touched here. */
+static void port__borrow(io_event_t *event)
+{
+    io_op_t *op = event->op;
+    io_lender_t *lender = op->loan.lender;
+    if (lender == NULL) {
+        return;
+    }
+    op->loan.buf = lender->lend(lender);
+    if (op->loan.buf == NULL) {
+        event->status = NT_INSUFFICIENT_RESOURCES;
+        event->bytes = 0;
+        return;
+    }
+    stream_fill(stream_of_client(op->loan.number), op->loan.received, op->loan.buf, event->bytes);
+}
+#endif
+
 void io_yield(io_t *io)
 {
     (void)io; /* every worker may run */
@@ -121,6 +124,11 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     if (io->wakes > 0 && (count == 0 || rng_chance(&io->rng, 32768))) {
         io->wakes--;
     }
+#if IO_RECV_BORROWS
+    for (uint32_t i = 0; i < count; i++) {
+        port__borrow(&events[i]);
+    }
+#endif
     return count;
 }
 
