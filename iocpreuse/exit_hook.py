@@ -11,22 +11,23 @@ if TYPE_CHECKING:
 # A callback that hangs must not keep the program from ending.
 WAIT_SECONDS_MAX: Final = 5.0
 
-_running: "weakref.WeakSet[Server]" = weakref.WeakSet()
+# Not a WeakSet, which cannot be read while other threads change it; each call on a set is one step.
+_running: "set[weakref.ref[Server]]" = set()
 
 
 def stop_at_exit(server: "Server") -> None:
     """Aborts SERVER's clients when the interpreter ends, if it has not been stopped by then."""
-    _running.add(server)
+    _running.add(weakref.ref(server, _running.discard))
 
 
 def forget(server: "Server") -> None:
     """SERVER is not to be stopped by this process."""
-    _running.discard(server)
+    _running.discard(weakref.ref(server))
 
 
 @atexit.register
 def _stop_all() -> None:
-    servers = list(_running)
+    servers = [server for each in _running.copy() if (server := each()) is not None]
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     for server in servers:
         server._begin_stop(0.0)

@@ -361,10 +361,11 @@ class Server:
         self._stopped.set()
 
     def _running_engine(self) -> Engine:
-        if self._engine is None:
+        engine = self._engine  # once: a start that fails in another thread takes it away
+        if engine is None:
             self._refuse_inherited()
             raise ServerStateError("the server has not been started")
-        return self._engine
+        return engine
 
     def _leave_to_parent(self) -> None:
         """For fork_hook.py, in a forked child: the server and its clients are the parent's."""
@@ -385,7 +386,8 @@ class Server:
             raise ServerStateError(f"the server is {self._state.value}")
 
     def _in_callback(self) -> bool:
-        return self._engine is not None and self._engine.is_worker()
+        engine = self._engine
+        return engine is not None and engine.is_worker()
 
     def _refuse_in_callback(self, call: str) -> None:
         if self._in_callback():

@@ -1,4 +1,4 @@
-/* broadcasting.c: Server.broadcast: who gets it and in what order, read once under the GIL. */
+/* broadcasting.c: Server.broadcast: who gets it and in what order, read once. */
 #include "state.h"
 
 #include <stdlib.h>
@@ -26,8 +26,10 @@ static bool reserve(receivers_t *receivers, Py_ssize_t count)
     return receivers->list != NULL;
 }
 
-static void add(receivers_t *receivers, token_t token, int priority)
+/* SESSION is NULL where there is none of TOKEN. */
+static void add(receivers_t *receivers, token_t token, session_object_t *session)
 {
+    int priority = session == NULL ? 0 : (int)atomic_u32_load(&session->priority);
     size_t place = receivers->count++;
     receivers->list[place] = (receiver_t){token, place, priority};
     if (place > 0 && receivers->list[place - 1].priority < priority) {
@@ -35,20 +37,33 @@ static void add(receivers_t *receivers, token_t token, int priority)
     }
 }
 
-/* Every session, in the order in which they connected. */
+/* Every session, in the order in which they connected. Nobody comes or goes meanwhile. */
 static bool add_all(receivers_t *receivers, PyObject *sessions)
 {
-    if (!reserve(receivers, PyDict_GET_SIZE(sessions))) {
-        return false;
-    }
+    bool good;
+    Py_BEGIN_CRITICAL_SECTION(sessions);
+    good = reserve(receivers, PyDict_GET_SIZE(sessions));
     PyObject *key;
     PyObject *value;
     Py_ssize_t at = 0;
-    while (PyDict_Next(sessions, &at, &key, &value)) {
-        const session_object_t *session = (const session_object_t *)value;
-        add(receivers, session->token, session->priority);
+    while (good && PyDict_Next(sessions, &at, &key, &value)) {
+        session_object_t *session = (session_object_t *)value;
+        add(receivers, session->token, session);
     }
-    return true;
+    Py_END_CRITICAL_SECTION();
+    return good;
+}
+
+/* The session with this ID, or NULL; with an exception where the look-up failed. */
+static PyObject *find_session(PyObject *sessions, PyObject *id)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *session;
+    (void)PyDict_GetItemRef(sessions, id, &session);
+    return session;
+#else
+    return Py_XNewRef(PyDict_GetItemWithError(sessions, id));
+#endif
 }
 
 /* A dict whose keys are the ids of TO, each once, in order. */
@@ -93,11 +108,12 @@ static bool add_ids(receivers_t *receivers, PyObject *sessions, PyObject *ids)
     Py_ssize_t at = 0;
     while (PyDict_Next(ids, &at, &id, &none)) {
         token_t token = PyLong_AsUnsignedLongLong(id);
-        PyObject *session = PyErr_Occurred() ? NULL : PyDict_GetItemWithError(sessions, id);
+        PyObject *session = PyErr_Occurred() ? NULL : find_session(sessions, id);
         if (PyErr_Occurred()) {
             return false;
         }
-        add(receivers, token, session == NULL ? 0 : ((const session_object_t *)session)->priority);
+        add(receivers, token, (session_object_t *)session);
+        Py_XDECREF(session);
     }
     return true;
 }
@@ -110,7 +126,13 @@ static bool find_receivers(engine_object_t *self, receivers_t *receivers, PyObje
     if (ids == NULL && to != Py_None) {
         return false;
     }
-    PyObject *sessions = self->sessions == NULL ? PyDict_New() : Py_NewRef(self->sessions);
+    PyObject *sessions;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    sessions = Py_XNewRef(self->sessions);
+    Py_END_CRITICAL_SECTION();
+    if (sessions == NULL) {
+        sessions = PyDict_New();
+    }
     bool found = sessions != NULL &&
                  (ids == NULL ? add_all(receivers, sessions) : add_ids(receivers, sessions, ids));
     Py_XDECREF(sessions);

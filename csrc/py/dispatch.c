@@ -107,7 +107,11 @@ static void unregister_session(engine_object_t *self, const event_t *event,
         PyErr_Clear(); /* it has logged in */
     }
     Py_XDECREF(key);
-    if (session->net_id != Py_None) {
+    bool has_name;
+    Py_BEGIN_CRITICAL_SECTION(session);
+    has_name = session->net_id != Py_None;
+    Py_END_CRITICAL_SECTION();
+    if (has_name) {
         Py_XDECREF(call(self, event, self->logout, (PyObject *)session, NULL, "logout"));
     }
 }

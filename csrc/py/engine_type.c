@@ -166,11 +166,14 @@ static PyObject *engine_type_manage(engine_object_t *self, PyObject *unused)
 }
 
 /* When all threads have ended: without the callbacks, and so without a reference cycle through
- * the server, reference counting alone frees everything. */
+ * the server, reference counting alone frees everything. The application's threads may still be
+ * about to call what is forgotten here. */
 static PyObject *engine_type_forget(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
+    Py_BEGIN_CRITICAL_SECTION(self);
     (void)engine_clear(self);
+    Py_END_CRITICAL_SECTION();
     Py_RETURN_NONE;
 }
 

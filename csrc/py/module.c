@@ -125,6 +125,9 @@ static PyModuleDef_Slot module_slots[] = {
     /* Said here as well, it is an error before anything is loaded; some interpreters do not ask. */
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 

@@ -11,6 +11,14 @@
 #include "../base/sync.h"
 #include "../engine/engine.h"
 
+/* Without a GIL there is a lock in each object: it is held where a field that others read is
+ * changed, and where such a field is read. With one, and before 3.13, these are braces and no more.
+ */
+#ifndef Py_BEGIN_CRITICAL_SECTION
+#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_END_CRITICAL_SECTION()         }
+#endif
+
 /* Workers that one engine can have; options.py refuses more. */
 #define WORKERS_MAX 256
 
@@ -55,10 +63,10 @@ typedef struct {
     PyObject *on_pool; /* told the pool's new size */
     bool wants_unsent; /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
-    atomic_u64_t callback_ns_told; /* by the last statistics: they never go back */
-    uint64_t attach_budget_ns;     /* how long a worker may keep a GIL that others want */
-    uint64_t busy_poll_ns;         /* how long it spins before it sleeps */
-    atomic_u64_t gil_wait_ns;      /* workers' waits for the GIL that have ended */
+    uint64_t callback_ns_told; /* by the last statistics: they never go back */
+    uint64_t attach_budget_ns; /* how long a worker may keep a GIL that others want */
+    uint64_t busy_poll_ns;     /* how long it spins before it sleeps */
+    atomic_u64_t gil_wait_ns;  /* workers' waits for the GIL that have ended */
     atomic_u32_t started;
     atomic_u32_t stopped;
     worker_t workers[WORKERS_MAX];
@@ -73,11 +81,11 @@ typedef struct {
     io_addr_t peer;
     io_addr_t local;
     double connected_at;
-    double logged_in_at; /* 0 = not */
-    int priority;
-    atomic_u32_t begun;   /* requests have been begun for it */
-    atomic_u32_t ended;   /* FINAL holds */
-    session_info_t final; /* the counters as they stood at the end */
+    double logged_in_at;   /* 0 = not */
+    atomic_u32_t priority; /* an int */
+    atomic_u32_t begun;    /* requests have been begun for it */
+    atomic_u32_t ended;    /* FINAL holds */
+    session_info_t final;  /* the counters as they stood at the end */
 } session_object_t;
 
 extern PyType_Spec engine_type_spec;

@@ -31,9 +31,10 @@ static uint64_t callback_ns(engine_object_t *self)
         sum_ns += stopwatch_read(word, engine_now_ns(self->engine));
     }
     /* One that ended while it was looked at may have been told a little more of than it took. */
-    uint64_t told_ns = atomic_u64_load(&self->callback_ns_told);
-    sum_ns = sum_ns < told_ns ? told_ns : sum_ns;
-    atomic_u64_store(&self->callback_ns_told, sum_ns);
+    Py_BEGIN_CRITICAL_SECTION(self);
+    sum_ns = sum_ns < self->callback_ns_told ? self->callback_ns_told : sum_ns;
+    self->callback_ns_told = sum_ns;
+    Py_END_CRITICAL_SECTION();
     return sum_ns;
 }
 

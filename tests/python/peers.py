@@ -25,10 +25,6 @@ WINE = WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 LINGER_RESET = struct.pack("hh" if WINDOWS else "ii", 1, 0)
 
 
-# A free-threaded Python says so when it loads an extension that wants the GIL.
-GIL_COMES_BACK = "ignore:The global interpreter lock:RuntimeWarning"
-
-
 class Client(socket.socket):
     """A blocking client whose every call has a deadline."""
 
@@ -186,7 +182,7 @@ def child_environment():
 
 def run_python(*arguments, code=None, timeout=60.0, cwd=None):
     """Runs a child interpreter to its end; its stdout, stderr and returncode."""
-    command = [sys.executable, "-W", "error", "-W", GIL_COMES_BACK, *arguments]
+    command = [sys.executable, "-W", "error", *arguments]
     if code is not None:
         command += ["-c", textwrap.dedent(code)]
     return subprocess.run(

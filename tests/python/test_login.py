@@ -157,6 +157,15 @@ def test_priority_and_rtt(serve):
         assert session.priority == -3
         with pytest.raises(TypeError):
             session.priority = "high"
+        with pytest.raises(TypeError):
+            del session.priority
+        for number in (2**31, -(2**31) - 1, 2**100):
+            with pytest.raises(OverflowError):
+                session.priority = number
+        assert session.priority == -3
+        for number in (2**31 - 1, -(2**31)):
+            session.priority = number
+            assert session.priority == number
         assert client.ask(b"x") == b"x"
         assert session.rtt is None or 0 < session.rtt < 10
     server.next_end()
