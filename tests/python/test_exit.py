@@ -193,3 +193,27 @@ def test_a_server_that_a_thread_started_is_stopped_by_the_end():
         """
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "shutdown\n", "")
+
+
+def test_servers_that_start_while_the_interpreter_ends():
+    """Those that are known at that moment are stopped; the others do not disturb it."""
+    done = run_python(
+        code="""
+        import threading
+        import time
+        import iocpreuse
+
+        def start_more():
+            while True:
+                try:
+                    server = iocpreuse.Server("127.0.0.1").start()
+                except RuntimeError:
+                    return  # no more threads: it ends
+                server.stop()
+
+        for _ in range(4):
+            threading.Thread(target=start_more, daemon=True).start()
+        time.sleep(0.3)
+        """
+    )
+    assert (done.returncode, done.stderr) == (0, "")

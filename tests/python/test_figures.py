@@ -1,5 +1,6 @@
 """Each figure of Stats that time or the end of sessions makes: would a lie be found?"""
 
+import contextlib
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ import pytest
 from peers import DEADLINE_SECONDS, WINDOWS, Client, Recorder, wait_until
 
 from iocpreuse import CloseReason
+from iocpreuse.options import gil_enabled
 
 
 def test_batches_and_completions(serve):
@@ -152,10 +154,9 @@ def test_callback_seconds_never_go_back(serve):
     assert 0 < server.stats().gil_wait_seconds < spent * 3
 
 
-def test_gil_wait_seconds(serve):
-    """A thread that computes keeps the GIL for its turns of 50 ms, while a callback is due."""
-    server = serve(workers=1)
-    turn, before = 0.05, sys.getswitchinterval()
+@contextlib.contextmanager
+def computing():
+    """A thread computes."""
     stop = threading.Event()
 
     def compute():
@@ -164,27 +165,60 @@ def test_gil_wait_seconds(serve):
             for _ in range(1000):
                 number += 1
 
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(DEADLINE_SECONDS)
+
+
+@contextlib.contextmanager
+def switch_interval(seconds):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def waited_for_the_gil(serve):
+    """A thread that computes keeps the GIL for its turns of 50 ms, while a callback is due."""
+    server = serve(workers=1)
+    turn = 0.05
     with Client(server.address) as client:
         for _ in range(20):
             client.ask(b"x")
         idle = server.stats()
-        sys.setswitchinterval(turn)
-        computing = threading.Thread(target=compute)
         begin = time.monotonic()
-        try:
-            computing.start()
+        with switch_interval(turn), computing():
             while server.stats().gil_wait_seconds < idle.gil_wait_seconds + 5 * turn:
                 assert client.ask(b"x") == b"x"
                 assert time.monotonic() < begin + DEADLINE_SECONDS
-        finally:
-            sys.setswitchinterval(before)
-            stop.set()
-            computing.join(DEADLINE_SECONDS)
     now = server.stats()
     waited = now.gil_wait_seconds - idle.gil_wait_seconds
     assert 5 * turn <= waited <= time.monotonic() - begin
     # It has not been counted as the callbacks' own time.
     assert now.callback_seconds - idle.callback_seconds < waited
+
+
+def never_waited_for_a_gil(serve):
+    """There is none."""
+    server = serve(workers=1)
+    begin = time.monotonic()
+    with Client(server.address) as client, switch_interval(0.05), computing():
+        for _ in range(200):
+            assert client.ask(b"x") == b"x"
+    assert server.stats().gil_wait_seconds < (time.monotonic() - begin) / 4
+
+
+def test_gil_wait_seconds(serve):
+    if gil_enabled():
+        waited_for_the_gil(serve)
+    else:
+        never_waited_for_a_gil(serve)
 
 
 def test_times_and_reasons_of_a_server_without_clients(serve):
