@@ -230,8 +230,8 @@ MUTANTS = (
     one(
         "clock-is-read",
         "engine.c",
-        "    batch->now_ns = io_now_ns(engine->io);\n    for",
-        "    for",
+        "    batch->now_ns = io_now_ns(engine->io);\n    batch->is_timely = true;\n",
+        "    batch->is_timely = true;\n",
     ),
     one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
     one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
