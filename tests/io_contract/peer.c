@@ -421,3 +421,10 @@ int handle_keepalive_idle(uintptr_t handle)
     int value = native_get(native(handle), IPPROTO_TCP, TCP_KEEPIDLE);
     return value > 0 ? value : 0;
 }
+
+bool handle_set_linger(uintptr_t handle, int seconds)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = (unsigned short)seconds};
+    return setsockopt(native(handle), SOL_SOCKET, SO_LINGER, (const void *)&linger,
+                      sizeof linger) == 0;
+}

@@ -140,6 +140,45 @@ static void disconnect_before_the_client(test_t *t)
     rig_close(&rig);
 }
 
+/* What takes time to close is closed in the background. */
+static void close_of_a_socket_that_lingers(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    REQUIRE(t, handle_set_linger(io_sock_handle(rig.io, conn.sock), 1));
+    char buf[16];
+    rig_send_all(&rig, &conn, "bye", 3);
+    io_sock_close(rig.io, &conn.sock, false);
+    REQUIRE(t, conn.sock == IO_SOCK_NONE);
+    REQUIRE(t, peer_recv_all(conn.peer, buf, 3));
+    REQUIRE(t, peer_recv(conn.peer, buf, sizeof buf) == 0);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+/* Its client reads nothing: a send at once does not block on it, however often it was reused. */
+static void overfill(rig_t *rig, conn_t *conn)
+{
+    static const char data[65536];
+    uint64_t end_ms = peer_now_ms() + DEADLINE_MS;
+    int status = IO_DONE;
+    while (status == IO_DONE) {
+        io_buf_t buf = io_buf(data, sizeof data);
+        uint32_t sent = 0;
+        REQUIRE(rig->t, peer_now_ms() < end_ms);
+        status = rig_send_now(rig, &conn->send, conn->sock, &buf, 1, &sent);
+        if (status == 0 && rig_pump(rig, QUIET_MS) == 1) {
+            REQUIRE(rig->t, call_good(&conn->send));
+            status = IO_DONE;
+        }
+    }
+    REQUIRE(rig->t, status == 0 && peer_now_ms() < end_ms);
+    peer_reset(&conn->peer);
+    rig_await(rig, &conn->send);
+}
+
 /* Client after client on one io_sock_t, where the platform can. */
 static void disconnect_for_reuse(test_t *t)
 {
@@ -179,6 +218,14 @@ static void disconnect_for_reuse(test_t *t)
         disconnect(&rig, &conn);
         peer_close(&conn.peer);
     }
+    accept.sock = conn.sock;
+    REQUIRE(t, rig_accept(&rig, &accept) == 0);
+    conn.peer = peer_connect_narrow(&rig.addr);
+    REQUIRE(t, conn.peer != PEER_NONE);
+    rig_await(&rig, &accept.call);
+    rig_finish(&rig, &accept);
+    conn.sock = accept.sock;
+    overfill(&rig, &conn);
     io_sock_close(rig.io, &conn.sock, false);
     rig_close(&rig);
 }
@@ -189,6 +236,7 @@ const test_entry_t tests_disconnect[] = {
     {"after_the_fin_we_still_send", after_the_fin_we_still_send},
     {"close_sends_fin", close_sends_fin},
     {"close_with_reset_sends_rst", close_with_reset_sends_rst},
+    {"close_of_a_socket_that_lingers", close_of_a_socket_that_lingers},
     {"disconnect_after_the_clients_fin", disconnect_after_the_clients_fin},
     {"disconnect_before_the_client", disconnect_before_the_client},
     {"disconnect_for_reuse", disconnect_for_reuse},

@@ -101,6 +101,101 @@ static void send_at_once(test_t *t)
     rig_close(&rig);
 }
 
+/* What fits is through when the call returns: no backend makes a completion of it. */
+static void send_small_is_done_at_once(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    char got[10];
+    REQUIRE(t, rig_recv(&rig, &conn.recv, conn.sock, got, sizeof got) == 0);
+    for (int i = 0; i < 5; i++) {
+        io_buf_t bufs[2] = {io_buf("hello", 5), io_buf("world", 5)};
+        uint32_t sent = 0;
+        REQUIRE(t, rig_send_now(&rig, &conn.send, conn.sock, bufs, 2, &sent) == IO_DONE);
+        REQUIRE(t, sent == 10);
+        char echo[10];
+        REQUIRE(t, peer_recv_all(conn.peer, echo, 10) && memcmp(echo, "helloworld", 10) == 0);
+    }
+    rig_quiet(&rig);
+    REQUIRE(t, conn.recv.outstanding); /* and it is a receive that waits, all the same */
+    REQUIRE(t, peer_send(conn.peer, "done", 4));
+    rig_await(&rig, &conn.recv);
+    REQUIRE(t, call_good(&conn.recv) && conn.recv.bytes == 4 && memcmp(got, "done", 4) == 0);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+/* Nobody reads, and LEN bytes are more than the stack takes: the call does not block, it makes a
+ * send that waits. Returns how much of DATA has been taken. */
+static uint32_t block_at_once(rig_t *rig, conn_t *conn, const uint8_t *data, uint32_t len)
+{
+    uint32_t total = 0;
+    for (;;) {
+        REQUIRE(rig->t, total < len);
+        io_buf_t buf = io_buf(data + total, len - total);
+        uint32_t sent = 0;
+        uint64_t begin_ms = peer_now_ms();
+        int status = rig_send_now(rig, &conn->send, conn->sock, &buf, 1, &sent);
+        REQUIRE(rig->t, status >= 0 && peer_now_ms() - begin_ms < DEADLINE_MS / 2);
+        if (status == 0 && rig_pump(rig, QUIET_MS) == 0) {
+            return total;
+        }
+        REQUIRE(rig->t, status == IO_DONE || call_good(&conn->send));
+        total += status == IO_DONE ? sent : conn->send.bytes;
+    }
+}
+
+/* What is queued for a slow client has to be seen to get less, or it looks as if nothing moved. */
+static void send_blocked_shows_progress(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    uint8_t *got = malloc(BULK);
+    REQUIRE(t, data != NULL && got != NULL);
+    pattern_fill(data, BULK, 12, 0);
+    uint32_t taken = block_at_once(&rig, &conn, data, BULK);
+    uint32_t read = 0;
+    while (conn.send.outstanding) {
+        REQUIRE(t, read < taken); /* by then there is room */
+        long count = peer_recv(conn.peer, got + read, 16384);
+        REQUIRE(t, count > 0);
+        read += (uint32_t)count;
+        (void)rig_pump(&rig, 0);
+    }
+    REQUIRE(t, call_good(&conn.send) && conn.send.bytes < BULK - taken);
+    taken += conn.send.bytes;
+    REQUIRE(t, peer_recv_all(conn.peer, got + read, taken - read));
+    REQUIRE(t, pattern_holds(got, taken, 12, 0));
+    rig_quiet(&rig);
+    free(data);
+    free(got);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
+static void send_at_once_blocked_is_cancelled(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint8_t *data = malloc(BULK);
+    REQUIRE(t, data != NULL);
+    memset(data, 'x', BULK);
+    (void)block_at_once(&rig, &conn, data, BULK);
+    io_cancel(rig.io, conn.sock, &conn.send.op);
+    rig_await(&rig, &conn.send);
+    REQUIRE(t, conn.send.status == NT_CANCELLED);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+    free(data);
+}
+
 static void send_gathers_the_most_buffers(test_t *t)
 {
     rig_t rig;
@@ -247,6 +342,32 @@ static void send_to_a_peer_that_closed_fails_at_last(test_t *t)
     rig_close(&rig);
 }
 
+/* Refused at once, and then no completion comes; or later, and then one does. */
+static void send_at_once_to_a_peer_that_reset_fails(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect(&rig, &conn);
+    peer_reset(&conn.peer);
+    uint64_t end_ms = peer_now_ms() + DEADLINE_MS;
+    bool failed = false;
+    while (!failed) {
+        REQUIRE(t, peer_now_ms() < end_ms);
+        io_buf_t buf = io_buf("x", 1);
+        uint32_t sent = 0;
+        int status = rig_send_now(&rig, &conn.send, conn.sock, &buf, 1, &sent);
+        REQUIRE(t, status == IO_DONE || sent == 0);
+        if (status == 0) {
+            rig_await(&rig, &conn.send);
+        }
+        failed = status != IO_DONE && !call_good(&conn.send);
+    }
+    rig_quiet(&rig);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
 static void send_after_our_own_fin_fails(test_t *t)
 {
     rig_t rig;
@@ -254,10 +375,17 @@ static void send_after_our_own_fin_fails(test_t *t)
     rig_open(&rig, t);
     rig_connect(&rig, &conn);
     REQUIRE(t, io_shutdown(rig.io, conn.sock) == 0);
-    if (rig_send(&rig, &conn.send, conn.sock, "x", 1) == 0) {
-        rig_await(&rig, &conn.send);
+    for (int at_once = 0; at_once < 2; at_once++) {
+        io_buf_t buf = io_buf("x", 1);
+        uint32_t sent = 0;
+        int status = at_once ? rig_send_now(&rig, &conn.send, conn.sock, &buf, 1, &sent)
+                             : rig_send_bufs(&rig, &conn.send, conn.sock, &buf, 1);
+        REQUIRE(t, status != IO_DONE);
+        if (status == 0) {
+            rig_await(&rig, &conn.send);
+        }
+        REQUIRE(t, !call_good(&conn.send));
     }
-    REQUIRE(t, !call_good(&conn.send));
     char buf[16]; /* and that says nothing of the other direction */
     REQUIRE(t, peer_send(conn.peer, "hello", 5));
     rig_recv_all(&rig, &conn, buf, 5);
@@ -272,12 +400,16 @@ static void send_after_our_own_fin_fails(test_t *t)
 const test_entry_t tests_send[] = {
     {"send_small", send_small},
     {"send_at_once", send_at_once},
+    {"send_small_is_done_at_once", send_small_is_done_at_once},
+    {"send_blocked_shows_progress", send_blocked_shows_progress},
+    {"send_at_once_blocked_is_cancelled", send_at_once_blocked_is_cancelled},
     {"send_gathers_the_most_buffers", send_gathers_the_most_buffers},
     {"send_much_to_a_slow_reader", send_much_to_a_slow_reader},
     {"send_gathered_and_partial", send_gathered_and_partial},
     {"send_blocked_lets_receives_through", send_blocked_lets_receives_through},
     {"send_blocked_ends_when_the_peer_resets", send_blocked_ends_when_the_peer_resets},
     {"send_to_a_peer_that_closed_fails_at_last", send_to_a_peer_that_closed_fails_at_last},
+    {"send_at_once_to_a_peer_that_reset_fails", send_at_once_to_a_peer_that_reset_fails},
     {"send_after_our_own_fin_fails", send_after_our_own_fin_fails},
     {NULL, NULL},
 };

@@ -44,6 +44,20 @@ static bool probe__submitted(probe_op_t *op, int result)
     return result == 0;
 }
 
+/* Sends as the engine does: it may be done at once, and then nothing is in flight. */
+static bool probe__send(probe_t *probe)
+{
+    io_buf_t data = io_buf(probe->send_buf, PROBE_MESSAGE_SIZE);
+    uint32_t sent = 0;
+    int result = io_send(probe->io, &probe->send.op, probe->server, &data, 1, &sent);
+    if (result == IO_DONE) {
+        probe->send.status = NT_SUCCESS_CODE;
+        probe->send.bytes = sent;
+        return true;
+    }
+    return probe__submitted(&probe->send, result);
+}
+
 static void probe__dequeue(probe_t *probe, uint32_t timeout_ms)
 {
     io_event_t events[4];
@@ -116,7 +130,6 @@ static bool probe__serve(probe_t *probe, const char *message)
     io_addr_t client;
     char got[PROBE_MESSAGE_SIZE];
     uint32_t size = PROBE_MESSAGE_SIZE;
-    io_buf_t data = io_buf(probe->send_buf, size);
     memset(probe->send_buf, 0, sizeof probe->send_buf);
     memset(probe->recv_buf, 0, sizeof probe->recv_buf);
     memcpy(probe->send_buf, message, strlen(message));
@@ -130,9 +143,7 @@ static bool probe__serve(probe_t *probe, const char *message)
     }
     if (!probe__submitted(&probe->recv, io_recv(probe->io, &probe->recv.op, probe->server,
                                                 probe->recv_buf, size)) ||
-        !probe__submitted(&probe->send,
-                          io_send(probe->io, &probe->send.op, probe->server, &data, 1, NULL)) ||
-        !probe__await(probe, &probe->send) || probe->send.bytes != size ||
+        !probe__send(probe) || !probe__await(probe, &probe->send) || probe->send.bytes != size ||
         !probe__select(probe, false) ||
         recv(probe->client, got, (int)sizeof got, 0) != (int)sizeof got ||
         memcmp(got, probe->send_buf, sizeof got) != 0) {

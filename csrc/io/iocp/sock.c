@@ -17,6 +17,11 @@
 #define SOCK_KEEPALIVE_IDLE_MS_DEFAULT     7200000u
 #define SOCK_KEEPALIVE_INTERVAL_MS_DEFAULT 1000u
 
+/* What one send that has to wait takes on. It completes when the stack has all of it, and until
+ * then the caller sees no progress: a whole megabyte would show none for as long as a slow client
+ * needs for it. What is beyond it follows at once. */
+#define SOCK_SEND_WAITING_MAX 65536u
+
 SOCKET iocp_socket(int family)
 {
     return WSASocketW(family, SOCK_STREAM, IPPROTO_TCP, NULL, 0,
@@ -45,6 +50,14 @@ static int sock__submitted(io_op_t *op, bool succeeded)
 static int sock__status(int error)
 {
     return error == 0 ? 0 : (int)(int32_t)ntstatus_from_wsa(error);
+}
+
+/* Windows does not say whether it survives a disconnect for reuse, and a send at once on a socket
+ * that blocks would take a worker away: so it is said to every client's. */
+static int sock__set_nonblocking(SOCKET sock)
+{
+    u_long nonblocking = 1;
+    return ioctlsocket(sock, (long)FIONBIO, &nonblocking) == 0 ? 0 : WSAGetLastError();
 }
 
 static int sock__set(SOCKET sock, int level, int name, DWORD value)
@@ -141,7 +154,10 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
                    sizeof listener) != 0) {
         return sock__status(WSAGetLastError());
     }
-    int error = sock__set_options(sock, options);
+    int error = sock__set_nonblocking(sock);
+    if (error == 0) {
+        error = sock__set_options(sock, options);
+    }
     if (error != 0) {
         return sock__status(error);
     }
@@ -163,17 +179,54 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
     return sock__submitted(op, WSARecv(sock, &data, 1, NULL, &flags, sock__start(op), NULL) == 0);
 }
 
-/* A send that succeeds at once makes a packet all the same, unless
- * FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set, which is not used yet: so it is never done at once.
- */
+/* Without an OVERLAPPED a send on a non-blocking socket is done at once or not at all, and makes no
+ * packet, whatever port the socket is tied to. Returns 0 or the Winsock error. */
+static int sock__send_now(SOCKET sock, const io_buf_t *bufs, uint32_t count, DWORD *sent)
+{
+    int result = WSASend(sock, (LPWSABUF)(uintptr_t)bufs, count, sent, 0, NULL, NULL);
+    return result == 0 ? 0 : WSAGetLastError();
+}
+
+/* Whether an overlapped send may do what the one at once could not: there it can wait. */
+static bool sock__can_wait(int error)
+{
+    return error == WSAEWOULDBLOCK || error == WSAENOBUFS;
+}
+
+/* The first MOST bytes of BUFS, as buffers in OUT; returns how many. */
+static uint32_t sock__cut(const io_buf_t *bufs, uint32_t count, uint32_t most, io_buf_t *out)
+{
+    uint32_t used = 0;
+    while (used < count && most > 0) {
+        out[used] = bufs[used];
+        if (out[used].len > most) {
+            out[used].len = most;
+        }
+        most -= out[used].len;
+        used++;
+    }
+    return used;
+}
+
 int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
             uint32_t *sent)
 {
+    io_buf_t piece[IO_SEND_BUFS_MAX];
     (void)io;
-    (void)sent;
     DCHECK(count > 0 && count <= IO_SEND_BUFS_MAX);
-    return sock__submitted(
-        op, WSASend(sock, (LPWSABUF)(uintptr_t)bufs, count, NULL, 0, sock__start(op), NULL) == 0);
+    if (sent != NULL) {
+        DWORD taken = 0;
+        int error = sock__send_now(sock, bufs, count, &taken);
+        if (error == 0 && taken > 0) {
+            *sent = taken;
+            return IO_DONE;
+        }
+        if (error != 0 && !sock__can_wait(error)) {
+            return iocp_op_fail(op, error);
+        }
+    }
+    count = sock__cut(bufs, count, SOCK_SEND_WAITING_MAX, piece);
+    return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, sock__start(op), NULL) == 0);
 }
 
 int io_shutdown(io_t *io, io_sock_t sock)
@@ -222,6 +275,12 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
         struct linger linger = {1, 0};
         (void)setsockopt(*inout, SOL_SOCKET, SO_LINGER, (const char *)&linger, sizeof linger);
     }
-    (void)closesocket(*inout);
+    if (closesocket(*inout) != 0 && WSAGetLastError() == WSAEWOULDBLOCK) {
+        /* A non-blocking socket with a time to linger, which it may have from an adopted listener:
+         * it is still open. */
+        struct linger none = {0, 0};
+        (void)setsockopt(*inout, SOL_SOCKET, SO_LINGER, (const char *)&none, sizeof none);
+        (void)closesocket(*inout);
+    }
     *inout = IO_SOCK_NONE;
 }
