@@ -422,6 +422,12 @@ int handle_keepalive_idle(uintptr_t handle)
     return value > 0 ? value : 0;
 }
 
+bool handle_set_keepalive(uintptr_t handle)
+{
+    int on = 1;
+    return setsockopt(native(handle), SOL_SOCKET, SO_KEEPALIVE, (const void *)&on, sizeof on) == 0;
+}
+
 bool handle_set_linger(uintptr_t handle, int seconds)
 {
     struct linger linger = {.l_onoff = 1, .l_linger = (unsigned short)seconds};

@@ -53,6 +53,7 @@ int handle_nodelay(uintptr_t handle);
 int handle_keepalive(uintptr_t handle);
 /* Seconds; 0 where the platform does not tell. */
 int handle_keepalive_idle(uintptr_t handle);
+bool handle_set_keepalive(uintptr_t handle);
 /* Has its close wait for what was sent to be taken, for so long. */
 bool handle_set_linger(uintptr_t handle, int seconds);
 

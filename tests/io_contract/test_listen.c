@@ -102,6 +102,23 @@ static void adopt_serves_and_owns(test_t *t)
     rig_close(&rig);
 }
 
+/* Accepted sockets take after the listener, unless the options say otherwise. */
+static void adopt_of_a_listener_with_keepalive(test_t *t)
+{
+    rig_t rig;
+    rig_open(&rig, t);
+    io_sock_close(rig.io, &rig.listener, false);
+    rig.addr.port = 0;
+    peer_t made = peer_listen(&rig.addr);
+    REQUIRE(t, made != PEER_NONE && handle_set_keepalive(made));
+    REQUIRE(t, io_listen_adopt(rig.io, made, &rig.options, &rig.listener) == 0);
+    conn_t conn;
+    rig_connect(&rig, &conn);
+    REQUIRE(t, handle_keepalive(io_sock_handle(rig.io, conn.sock)) == 0);
+    rig_part(&rig, &conn);
+    rig_close(&rig);
+}
+
 static void adopt_of_a_backlog(test_t *t)
 {
     rig_t rig;
@@ -213,6 +230,7 @@ const test_entry_t tests_listen[] = {
     {"listen_refuses_nonsense", listen_refuses_nonsense},
     {"listen_backlog_of_a_few", listen_backlog_of_a_few},
     {"adopt_serves_and_owns", adopt_serves_and_owns},
+    {"adopt_of_a_listener_with_keepalive", adopt_of_a_listener_with_keepalive},
     {"adopt_of_a_backlog", adopt_of_a_backlog},
     {"adopt_refuses_what_does_not_listen", adopt_refuses_what_does_not_listen},
     {"dual_stack_takes_both", dual_stack_takes_both},

@@ -102,9 +102,13 @@ int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *optio
     SOCKET sock = (SOCKET)handle;
     DWORD type = 0;
     DWORD listening = 0;
+    DWORD keepalive = 0;
     int error = listener__get(sock, SO_TYPE, &type);
     if (error == 0) {
         error = listener__get(sock, SO_ACCEPTCONN, &listening);
+    }
+    if (error == 0) {
+        error = listener__get(sock, SO_KEEPALIVE, &keepalive);
     }
     if (error == 0 && (type != SOCK_STREAM || !listening)) {
         error = WSAEINVAL;
@@ -114,6 +118,9 @@ int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *optio
     }
     if (error != 0) {
         return -error;
+    }
+    if (keepalive != 0) {
+        atomic_u32_store(&io->keepalive_seen, 1); /* SO_UPDATE_ACCEPT_CONTEXT hands it on */
     }
     (void)
         options; /* its maker has set up this socket; `accepted` comes with each io_accept_finish */

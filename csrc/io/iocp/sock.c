@@ -33,6 +33,7 @@ SOCKET iocp_socket(int family)
 static OVERLAPPED *sock__start(io_op_t *op)
 {
     memset(&op->overlapped, 0, sizeof op->overlapped);
+    op->is_send = false;
     return &op->overlapped;
 }
 
@@ -128,17 +129,23 @@ static int sock__set_keepalive_times(SOCKET sock, const io_sock_options_t *optio
     return error;
 }
 
+static int sock__set_keepalive(io_t *io, SOCKET sock, const io_sock_options_t *options)
+{
+    if (!options->keepalive && atomic_u32_load(&io->keepalive_seen) == 0) {
+        return 0;
+    }
+    if (options->keepalive) {
+        atomic_u32_store(&io->keepalive_seen, 1);
+    }
+    int error = sock__set(sock, SOL_SOCKET, SO_KEEPALIVE, options->keepalive ? 1 : 0);
+    return error == 0 && options->keepalive ? sock__set_keepalive_times(sock, options) : error;
+}
+
 /* Off is said as well as on: some options of the last client survive a recycle, some do not. */
-static int sock__set_options(SOCKET sock, const io_sock_options_t *options)
+static int sock__set_options(io_t *io, SOCKET sock, const io_sock_options_t *options)
 {
     int error = sock__set(sock, IPPROTO_TCP, TCP_NODELAY, options->nodelay ? 1 : 0);
-    if (error == 0) {
-        error = sock__set(sock, SOL_SOCKET, SO_KEEPALIVE, options->keepalive ? 1 : 0);
-    }
-    if (error == 0 && options->keepalive) {
-        error = sock__set_keepalive_times(sock, options);
-    }
-    return error;
+    return error == 0 ? sock__set_keepalive(io, sock, options) : error;
 }
 
 int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_accept_buf_t *buf,
@@ -156,7 +163,7 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
     }
     int error = sock__set_nonblocking(sock);
     if (error == 0) {
-        error = sock__set_options(sock, options);
+        error = sock__set_options(io, sock, options);
     }
     if (error != 0) {
         return sock__status(error);
@@ -212,9 +219,8 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
             uint32_t *sent)
 {
     io_buf_t piece[IO_SEND_BUFS_MAX];
-    (void)io;
     DCHECK(count > 0 && count <= IO_SEND_BUFS_MAX);
-    if (sent != NULL) {
+    if (sent != NULL && iocp_port_may_send_at_once(io)) {
         DWORD taken = 0;
         int error = sock__send_now(sock, bufs, count, &taken);
         if (error == 0 && taken > 0) {
@@ -226,7 +232,9 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
         }
     }
     count = sock__cut(bufs, count, SOCK_SEND_WAITING_MAX, piece);
-    return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, sock__start(op), NULL) == 0);
+    OVERLAPPED *overlapped = sock__start(op);
+    op->is_send = true;
+    return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, overlapped, NULL) == 0);
 }
 
 int io_shutdown(io_t *io, io_sock_t sock)
