@@ -130,7 +130,7 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
             events[kept++] = events[i];
         }
     }
-    port__allow_sends(io, kept + wakes - sends);
+    port__allow_sends(io, kept - sends);
     if (wakes > 1) {
         /* Each wake-up is meant for a call of its own, but one batch took several. */
         io_wake(io, wakes - 1);
