@@ -75,15 +75,14 @@ int iocp_op_fail(io_op_t *op, int error)
     return (int)(int32_t)ntstatus_from_wsa(error);
 }
 
+/* One packet stands for all of them: who dequeues it takes one, and posts what is left. */
 void io_wake(io_t *io, uint32_t workers)
 {
-    for (uint32_t i = 0; i < workers; i++) {
-        /* A wake-up that is lost is a worker that never ends. Posting fails only while the
-         * system has no memory for the packet, and that passes. */
-        while (!PostQueuedCompletionStatus(io->port, 0, 0, NULL)) {
-            CHECK(GetLastError() != ERROR_INVALID_HANDLE);
-            Sleep(1);
-        }
+    /* A wake-up that is lost is a worker that never ends. Posting fails only while the system has
+     * no memory for the packet, and that passes. */
+    while (workers > 0 && !PostQueuedCompletionStatus(io->port, workers, 0, NULL)) {
+        CHECK(GetLastError() != ERROR_INVALID_HANDLE);
+        Sleep(1);
     }
 }
 
@@ -124,7 +123,7 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     }
     for (ULONG i = 0; i < dequeued; i++) {
         if (events[i].lpOverlapped == NULL) {
-            wakes++;
+            wakes += events[i].dwNumberOfBytesTransferred;
         } else {
             sends += io_event_op(&events[i])->is_send;
             events[kept++] = events[i];
@@ -132,7 +131,7 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     }
     port__allow_sends(io, kept - sends);
     if (wakes > 1) {
-        /* Each wake-up is meant for a call of its own, but one batch took several. */
+        /* Each wake-up is meant for a call of its own, but this one took several. */
         io_wake(io, wakes - 1);
     }
     return kept;
