@@ -312,29 +312,51 @@ void app_check_recycled(world_t *world, const slot_t *slot)
     }
 }
 
-/* What is handed on as unsent, message by message, has not reached the client in part. */
-static void app__check_unsent(world_t *world, const rec_t *rec, const session_t *session)
+/* The messages from CURSOR on are the client's from AT on, to the end. */
+static void app__check_messages(world_t *world, rec_t *rec, sendq_cursor_t cursor, uint64_t at)
 {
-    bool partial;
-    uint64_t untouched = 0;
-    sendq_cursor_t cursor = sendq_untouched(&session->out, session->send_len, &partial);
-    while (cursor.buf != NULL) {
-        if (cursor.buf->sent > cursor.start) {
-            world_fail(world, "a message that has begun is said to be unsent");
-        }
+    uint32_t cast = rec->cast_first;
+    bool same = true;
+    while (cursor.buf != NULL && same) {
         size_t len = sendq_message_len(&cursor);
         char *message = malloc(len);
         if (message == NULL) {
-            return; /* nobody could be handed it */
+            break; /* nobody could be handed it */
         }
         sendq_read(&cursor, message);
+        same = broadcasting_match(world, rec->conn, at, message, len) == len;
         free(message);
-        untouched += len;
+        at += len;
     }
-    if (!rec->sending && rec->accepted - untouched < sim_conn_taken(world->io, rec->conn)) {
+    rec->cast_first = cast; /* the client has not come that far */
+    if (!same) {
+        world_fail(world, "what client %u is said to lack was never sent to it",
+                   (unsigned)rec->number);
+    }
+}
+
+/* What is handed on as unsent, message by message, has not reached the client in part. */
+static void app__check_unsent(world_t *world, rec_t *rec, const session_t *session)
+{
+    bool partial;
+    uint64_t untouched = 0;
+    sendq_cursor_t first = sendq_untouched(&session->out, session->send_len, &partial);
+    if (first.buf != NULL && first.buf->sent > first.start) {
+        world_fail(world, "a message that has begun is said to be unsent");
+    }
+    size_t skipped = first.start;
+    for (const sendbuf_t *buf = first.buf; buf != NULL; buf = buf->next) {
+        untouched += buf->len - skipped;
+        skipped = 0;
+    }
+    if (rec->sending) {
+        return; /* nobody knows how much of that has been accepted */
+    }
+    if (rec->accepted - untouched < sim_conn_taken(world->io, rec->conn)) {
         world_fail(world, "client %u has bytes of a message that is said to be unsent",
                    (unsigned)rec->number);
     }
+    app__check_messages(world, rec, first, rec->accepted - untouched);
 }
 
 static void app__closed(world_t *world, rec_t *rec, const event_t *event)

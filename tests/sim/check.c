@@ -436,6 +436,9 @@ void check_end(world_t *world)
                sim_open_socks(world->io));
     CHECK_THAT(world, sim_outstanding(world->io) == 0, "%u operations are outstanding",
                sim_outstanding(world->io));
+    CHECK_THAT(world, atomic_u64_load(&world->engine->pages.taken) == 0,
+               "%u pages of send queues are left",
+               (unsigned)atomic_u64_load(&world->engine->pages.taken));
     CHECK_THAT(world, stats->connections_total == world->recs_count,
                "the engine counts %u clients, the application %u",
                (unsigned)stats->connections_total, world->recs_count);

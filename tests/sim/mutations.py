@@ -345,7 +345,7 @@ MUTANTS = (
     one(
         "send-after-eof",
         "send.c",
-        "    } else if (session->fin_wanted) {\n        result = CALL_EOF;\n",
+        "    if (session->fin_wanted) {\n        return CALL_EOF;\n    }\n",
         "",
     ),
     one(
@@ -424,14 +424,7 @@ MUTANTS = (
         "    count_out(engine, &peer, slot->session.ending.reason, false);",
     ),
     # Pages of small messages.
-    one("page-waits-for-others", "sendq.c", "    if (page->left > 0) {", "    if (0) {"),
-    one("page-is-forgotten", "sendq.c", "        queue->page = NULL;\n", ""),
-    one(
-        "page-has-room",
-        "sendq.c",
-        "page->used + len + (page->bufs + 1) * sizeof(sendbuf_t) <= ROOM_BYTES",
-        "page->used + len <= ROOM_BYTES",
-    ),
+    one("page-goes-back", "sendq.c", "        slab_give(buf->page->home, buf->page);\n", ""),
     one(
         "page-leaves-pinned",
         "sendq.c",
@@ -439,7 +432,6 @@ MUTANTS = (
         "message->last;",
     ),
     one("page-knows-its-messages", "sendq.c", "++) = (uint16_t)len;", "++) = (uint16_t)(len + 1);"),
-    one("gathering-ends", "engine.c", "    batch->gathers = false;\n", ""),
     # The crew.
     one(
         "running-is-not-settled",
