@@ -8,6 +8,7 @@ VARIANTS = (
         "tiny-batches",
         (
             ("batch.h", "#define BATCH_COMPLETIONS_MAX 128", "#define BATCH_COMPLETIONS_MAX 2"),
+            ("batch.h", "#define BATCH_COMPLETIONS_FEW 32", "#define BATCH_COMPLETIONS_FEW 1"),
             ("batch.h", "#define BATCH_EVENTS_MAX      512", "#define BATCH_EVENTS_MAX      3"),
         ),
     ),
