@@ -97,6 +97,9 @@ void crew_begin(engine_t *engine, batch_t *batch, uint32_t count, uint64_t now_n
 
 void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns)
 {
+    if (batch->running_next == 0) {
+        return; /* nothing has run: it is about memory that sends have left */
+    }
     batch->slow = batch_mean_ns(batch, now_ns) > BLOCKS_NS ? batch->slow + 1 : 0;
     if (batch->slow >= BLOCKS_BATCHES) {
         atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
