@@ -55,8 +55,8 @@ typedef struct batch {
     uint32_t dirty_count;          /* slots in it */
 
     /* The worker's own. */
-    uint32_t slow;           /* batches in a row whose callbacks took long */
-    uint64_t begun_ns;       /* when the events that run began */
+    uint32_t slow;           /* callbacks in a row that took long */
+    uint64_t begun_ns;       /* when the events that run began; written under LOCK */
     struct batch *crew_next; /* in the engine's list of batches; constant */
 
     /* While it gathers: what its events have sent waits for what later ones send. */
@@ -119,6 +119,9 @@ uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns);
 /* Whether events run, at the manager's look at NOW_NS. They are stuck from the last one on by
  * which they had come on. */
 bool batch_watch(batch_t *batch, uint64_t now_ns);
+
+/* Whether CALLS and more have run of those that run now, and took more than LONG_NS each. */
+bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t long_ns);
 
 /* Whether events that have not come on since SINCE_NS hold anything up. */
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns);

@@ -9,12 +9,12 @@
  * callbacks run: it tells whether they come on. */
 #define STUCK_NS (25 * NS_PER_MS)
 
-/* Callbacks that take longer than this each, in so many batches of a worker one after another, are
- * held to block as a habit, until none has for BLOCKING_NS: then nobody waits to see whether they
- * do. Once means nothing: the system may have given the processor to somebody else. */
-#define BLOCKS_NS      (1 * NS_PER_MS)
-#define BLOCKS_BATCHES 4u
-#define BLOCKING_NS    (1 * NS_PER_S)
+/* Callbacks that take longer than this each, so many of a worker one after another, are held to
+ * block as a habit, until none has for BLOCKING_NS: then nobody waits to see whether they do. One
+ * means nothing: the system may have given the processor to somebody else. */
+#define BLOCKS_NS    (1 * NS_PER_MS)
+#define BLOCKS_CALLS 8u
+#define BLOCKING_NS  (1 * NS_PER_S)
 
 /* Values of engine->watch. */
 #define WATCH_ASLEEP 0u /* the manager sleeps long: wake it */
@@ -70,14 +70,21 @@ bool crew_is_blocking(engine_t *engine, const batch_t *batch)
     return batch->now_ns < atomic_u64_load(&engine->blocking_until_ns);
 }
 
-/* Has the other workers share what BATCH is about to run, and what comes to the port meanwhile. */
-static void share(engine_t *engine, const batch_t *batch, uint32_t behind)
+/* How many workers there are beside BATCH's. */
+static uint32_t count_others(engine_t *engine, const batch_t *batch)
 {
     uint32_t others = 0;
     batch_t *other = atomic_ptr_load(&engine->crew);
     for (; other != NULL; other = other->crew_next) {
         others += other != batch;
     }
+    return others;
+}
+
+/* Has the other workers share what BATCH is about to run, and what comes to the port meanwhile. */
+static void share(engine_t *engine, const batch_t *batch, uint32_t behind)
+{
+    uint32_t others = count_others(engine, batch);
     if (others > 0) {
         io_yield(engine->io);
         io_wake(engine->io, behind < others ? behind : others);
@@ -100,8 +107,9 @@ void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns)
     if (batch->running_next == 0) {
         return; /* nothing has run: it is about memory that sends have left */
     }
-    batch->slow = batch_mean_ns(batch, now_ns) > BLOCKS_NS ? batch->slow + 1 : 0;
-    if (batch->slow >= BLOCKS_BATCHES) {
+    bool slow = batch_mean_ns(batch, now_ns) > BLOCKS_NS;
+    batch->slow = slow ? batch->slow + batch->running_next : 0;
+    if (batch->slow >= BLOCKS_CALLS) {
         atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
     }
 }
@@ -129,6 +137,11 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
         }
         if (batch_is_stuck(batch, stuck_since(now_ns))) {
             io_wake(engine->io, 1);
+        }
+        /* A long batch of such callbacks is not waited for. */
+        if (batch_is_slow(batch, now_ns, BLOCKS_CALLS, BLOCKS_NS)) {
+            atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
+            io_wake(engine->io, count_others(engine, batch));
         }
     }
 }

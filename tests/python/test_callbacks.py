@@ -335,3 +335,35 @@ def test_a_blocking_callback_does_not_hold_up_its_batch(serve):
         release.set()
         for client in clients:
             client.close()
+
+
+def test_callbacks_that_each_block_a_little_are_shared(serve):
+    """None takes long, but those of one batch do together: several workers run them at once."""
+
+    class Sleeps(Recorder):
+        inside = 0
+        peak = 0
+        lock = threading.Lock()
+
+        def on_data(self, session, data):
+            with self.lock:
+                self.inside += 1
+                self.peak = max(self.peak, self.inside)
+            time.sleep(0.005)
+            with self.lock:
+                self.inside -= 1
+            session.send(data)
+
+    server = serve(Sleeps, workers=6)
+    clients = [Client(server.address) for _ in range(60)]
+    try:
+        for _ in clients:
+            server.next_session()
+        for client in clients:
+            client.sendall(b"x")
+        for client in clients:
+            assert client.receive(1) == b"x"
+    finally:
+        for client in clients:
+            client.close()
+    assert server.peak >= 3
