@@ -176,7 +176,7 @@ bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t lon
     mutex_lock(&batch->lock);
     uint32_t ran = run_so_far(batch);
     bool running = atomic_u64_load(&batch->running_since_ns) != 0;
-    bool slow = running && ran >= calls && (now_ns - batch->begun_ns) / ran > long_ns;
+    bool slow = running && ran >= calls && now_ns - batch->begun_ns > ran * long_ns;
     mutex_unlock(&batch->lock);
     return slow;
 }
