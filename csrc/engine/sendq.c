@@ -237,11 +237,11 @@ void sendq_read(sendq_cursor_t *cursor, char *out)
             return;
         }
     } else {
-        for (bool last = false; !last; buf = last ? buf : buf->next) {
+        for (; !buf->last; buf = buf->next) {
             memcpy(out, buf->data, buf->len);
             out += buf->len;
-            last = buf->last;
         }
+        memcpy(out, buf->data, buf->len);
     }
     *cursor = (sendq_cursor_t){.buf = buf->next};
 }

@@ -79,17 +79,24 @@ static void listen_backlog_of_a_few(test_t *t)
     rig_close(&rig);
 }
 
+/* A rig without a listener of its own; returns one that was made elsewhere, at the rig's address.
+ */
+static peer_t rig_open_to_adopt(rig_t *rig, test_t *t)
+{
+    rig_open(rig, t);
+    io_sock_close(rig->io, &rig->listener, false);
+    rig->addr.port = 0;
+    peer_t made = peer_listen(&rig->addr);
+    REQUIRE(t, made != PEER_NONE);
+    return made;
+}
+
 static void adopt_serves_and_owns(test_t *t)
 {
     rig_t rig;
-    rig_open(&rig, t);
-    io_sock_close(rig.io, &rig.listener, false);
-    io_addr_t addr = {.version = 4, .ip = {127, 0, 0, 1}};
-    peer_t made = peer_listen(&addr);
-    REQUIRE(t, made != PEER_NONE);
+    peer_t made = rig_open_to_adopt(&rig, t);
     REQUIRE(t, io_listen_adopt(rig.io, made, &rig.options, &rig.listener) == 0);
     REQUIRE(t, io_sock_handle(rig.io, rig.listener) == made);
-    rig.addr = addr;
     conn_t conn;
     rig_connect(&rig, &conn);
     char byte = 0;
@@ -98,7 +105,7 @@ static void adopt_serves_and_owns(test_t *t)
     REQUIRE(t, handle_nodelay(io_sock_handle(rig.io, conn.sock)) == 1);
     rig_part(&rig, &conn);
     io_sock_close(rig.io, &rig.listener, false);
-    REQUIRE(t, !peer_name(made, &addr)); /* so it was closed, not let go */
+    REQUIRE(t, !peer_name(made, &rig.addr)); /* so it was closed, not let go */
     rig_close(&rig);
 }
 
@@ -106,11 +113,8 @@ static void adopt_serves_and_owns(test_t *t)
 static void adopt_of_a_listener_with_keepalive(test_t *t)
 {
     rig_t rig;
-    rig_open(&rig, t);
-    io_sock_close(rig.io, &rig.listener, false);
-    rig.addr.port = 0;
-    peer_t made = peer_listen(&rig.addr);
-    REQUIRE(t, made != PEER_NONE && handle_set_keepalive(made));
+    peer_t made = rig_open_to_adopt(&rig, t);
+    REQUIRE(t, handle_set_keepalive(made));
     REQUIRE(t, io_listen_adopt(rig.io, made, &rig.options, &rig.listener) == 0);
     conn_t conn;
     rig_connect(&rig, &conn);
@@ -122,12 +126,9 @@ static void adopt_of_a_listener_with_keepalive(test_t *t)
 static void adopt_of_a_backlog(test_t *t)
 {
     rig_t rig;
-    rig_open(&rig, t);
-    io_sock_close(rig.io, &rig.listener, false);
-    rig.addr.port = 0;
-    peer_t made = peer_listen(&rig.addr);
+    peer_t made = rig_open_to_adopt(&rig, t);
     peer_t early = peer_connect(&rig.addr);
-    REQUIRE(t, made != PEER_NONE && early != PEER_NONE);
+    REQUIRE(t, early != PEER_NONE);
     REQUIRE(t, io_listen_adopt(rig.io, made, &rig.options, &rig.listener) == 0);
     accept_t accept;
     memset(&accept, 0, sizeof accept);

@@ -194,11 +194,10 @@ static void sock__event(struct epoll_sock *sock, uint32_t mask, harvest_t *harve
     if (mask & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         sock->readable = true;
         io_op_t *op = sock->recv;
-        if (op == NULL || op->state != OP_WAITING) {
-            /* nobody waits, or a worker makes the call already */
-        } else if (harvest_is_heavy(harvest)) {
+        bool waits = op != NULL && op->state == OP_WAITING;
+        if (waits && harvest_is_heavy(harvest)) {
             sock__postpone(op, harvest);
-        } else if (sock__recv_now(sock, op)) {
+        } else if (waits && sock__recv_now(sock, op)) {
             harvest_add(harvest, op);
         }
     }
