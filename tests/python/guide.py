@@ -37,6 +37,7 @@ import iocpreuse
 DOCS = ROOT / "docs"
 COMMENT = re.compile(r"\s*<!-- guide: (.*?)\s*-->\s*", re.DOTALL)
 PORT = re.compile(r"\b(?:70\d\d|6380|8080|9100)\b")
+WINE_END = ("PEER_RESET by peer - ConnectionResetError", "PEER_EOF by peer - NoneType")
 ORDERS = ("file", "serve", "needs", "background", "output", "not run:")
 
 
@@ -149,9 +150,14 @@ class PageRun:
             self.console(block)
         elif block.order("output") is not None:
             expected = self.text(block.content)
-            wait_until(lambda: matches(expected, self.output.getvalue()), block.where)
+            wait_until(lambda: self.has_printed(expected), block.where)
             self.output.seek(0)
             self.output.truncate()
+
+    def has_printed(self, expected):
+        """As it stands; under Wine a reset may have passed for an ordinary end (peers.py)."""
+        got = self.output.getvalue()
+        return matches(expected, got) or (peers.WINE and matches(expected.replace(*WINE_END), got))
 
     def text(self, content):
         """CONTENT with ports that are free here."""

@@ -110,6 +110,13 @@ def was_reset(client):
     return client.is_ended() == "reset" or WINE
 
 
+def tells_of_reset(why):
+    """Whether a client that resets may end so."""
+    # Its FIN under Wine is what a receive finds that is posted between the two.
+    reason = iocpreuse.CloseReason
+    return why.reason is reason.PEER_RESET or (WINE and why.reason is reason.PEER_EOF)
+
+
 class Recorder(iocpreuse.Server):
     """An echo that writes down what happens to it."""
 
