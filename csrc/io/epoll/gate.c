@@ -48,6 +48,7 @@ static gate_place_t *gate__take(gate_t *gate, gate_place_t *place)
     place->owner = pthread_self();
     place->taken = true;
     place->polled = false;
+    place->take = 1;
     if (place->running) {
         place->running = false;
         gate->running--;

@@ -23,8 +23,9 @@
 typedef struct {
     pthread_t owner; /* only if taken */
     bool taken;
-    bool running; /* the owner left io_wait with events */
-    bool polled;  /* the owner's last io_wait looked at epoll */
+    bool running;  /* the owner left io_wait with events */
+    bool polled;   /* the owner's last io_wait looked at epoll */
+    uint32_t take; /* how many ready operations the owner's next io_wait takes at most */
     uint32_t batch;
     uint32_t seen; /* the batch that the watcher saw last */
 } gate_place_t;

@@ -37,9 +37,10 @@ void ready_push(io_t *io, io_op_t *op, bool fresh)
     }
 }
 
-void ready_take(io_t *io, harvest_t *harvest)
+void ready_take(io_t *io, harvest_t *harvest, uint32_t most)
 {
-    while (harvest->count < harvest->max && !list_is_empty(&io->ready)) {
+    uint32_t max = harvest->max < most ? harvest->max : most;
+    while (harvest->count < max && !list_is_empty(&io->ready)) {
         DCHECK(list_is_linked(io->ready.next)); /* an operation is never in it twice */
         list_node_t *node = list_pop_front(&io->ready);
         harvest->events[harvest->count++].op = LIST_ENTRY(node, io_op_t, node);

@@ -9,9 +9,10 @@
 #include "../../base/list.h"
 #include "../io.h"
 
-/* What one call of io_wait receives, give or take one receive: more would push the first of it out
- * of the processor's cache before anybody has looked at it. */
-#define HARVEST_BYTES_MAX (256u * 1024u)
+/* What one call of io_wait receives, give or take one receive. More would push the first of it out
+ * of the processor's cache before anybody has looked at it; with less, answers leave in smaller
+ * bunches, and each may find its client asleep again. */
+#define HARVEST_BYTES_MAX (2048u * 1024u)
 
 typedef struct {
     io_event_t *events;
@@ -35,9 +36,9 @@ void harvest_add(harvest_t *harvest, io_op_t *op);
  * may wait a little for a worker that is running. The socket's lock may be held. */
 void ready_push(io_t *io, io_op_t *op, bool fresh);
 
-/* Moves operations from the ready list to the harvest, as they are: then ready_try makes
- * the calls of those that are not done. The port's lock is held for the first alone. */
-void ready_take(io_t *io, harvest_t *harvest);
+/* Moves up to MOST operations from the ready list to the harvest, as they are: then ready_try
+ * makes the calls of those that are not done. The port's lock is held for the first alone. */
+void ready_take(io_t *io, harvest_t *harvest, uint32_t most);
 void ready_try(io_t *io, harvest_t *harvest);
 
 #endif

@@ -48,11 +48,22 @@ static bool wait__poll(io_t *io, harvest_t *harvest, int timeout_ms)
     return kicked;
 }
 
+/* How many ready operations the next call takes: those beyond what it may receive would only lose
+ * their place in the list. */
+static void wait__fit_take(gate_place_t *place, const harvest_t *harvest)
+{
+    if (harvest_is_heavy(harvest)) {
+        place->take = harvest->count;
+    } else if (place->take < harvest->max) {
+        place->take *= 2;
+    }
+}
+
 /* One look at the ready list and at epoll; the port's lock is held on entry and on return.
  * Returns whether io_wait is to return. */
 static bool wait__round(io_t *io, gate_place_t *place, harvest_t *harvest, uint64_t deadline_ns)
 {
-    ready_take(io, harvest);
+    ready_take(io, harvest, place->take);
     bool taken = harvest->count > 0;
     bool sleeps = !taken && io->gate.wakes == 0 && deadline_ns != 0;
     /* While another worker runs, one sleeper looks now and then whether the list fills
@@ -65,6 +76,7 @@ static bool wait__round(io_t *io, gate_place_t *place, harvest_t *harvest, uint6
     if (taken) {
         ready_try(io, harvest);
     }
+    wait__fit_take(place, harvest);
     /* With completions in hand, epoll is asked at every other call only. A lone connection
      * then costs one epoll_wait a message and not two, and nothing waits for more than a
      * batch of completions. */
