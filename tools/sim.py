@@ -15,8 +15,9 @@ from pathlib import Path
 from tools import cache, tree
 
 FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
-FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-pthread")
-# What the linker leads through tests/sim/hooks.c.
+# The locks are what the linker leads through tests/sim/hooks.c, among other functions.
+LOCKS = "-DIOCPREUSE_PTHREAD_LOCKS"
+FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-pthread", LOCKS)
 WRAP = re.compile(r"\b__wrap_(\w+)\(")
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

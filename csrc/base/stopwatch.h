@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "sync.h"
+#include "atomics.h"
 
 typedef struct {
     atomic_u64_t word; /* twice the number, plus 1 while it runs */

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../base/sync.h"
+#include "../base/atomics.h"
 #include "../io/io.h"
 #include "batch.h"
 #include "framing.h"

@@ -5,7 +5,7 @@
 
 #include "../base/check.h"
 #include "../base/copy.h"
-#include "../base/sync.h"
+#include "../base/atomics.h"
 
 /* Sendbufs made, and freed, together. */
 #define RUN_BUFS 8u

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../base/sync.h"
+#include "../base/atomics.h"
+#include "../base/mutex.h"
 #include "../io/io.h"
 
 /* Sessions that may hold a buffer while they wait: 16 MiB at the default read size. */

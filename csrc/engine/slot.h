@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #include "../base/list.h"
-#include "../base/sync.h"
+#include "../base/atomics.h"
+#include "../base/mutex.h"
 #include "../io/io.h"
 #include "framing.h"
 #include "reason.h"

@@ -3,7 +3,8 @@
 #define IOCPREUSE_ENGINE_STATE_H
 
 #include "../base/list.h"
-#include "../base/sync.h"
+#include "../base/atomics.h"
+#include "../base/mutex.h"
 #include "engine.h"
 #include "peers.h"
 #include "slab.h"

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "../base/sync.h"
+#include "../base/atomics.h"
 #include "slot.h"
 
 #define TABLE_CHUNK_SLOTS 64u

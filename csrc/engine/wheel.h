@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #include "../base/list.h"
-#include "../base/sync.h"
+#include "../base/atomics.h"
+#include "../base/mutex.h"
 
 /* The width of the finest buckets. */
 #define WHEEL_TICK_NS 20000000ull

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../csrc/base/sync.h"
+#include "../../csrc/base/mutex.h"
 
 /* Every wait of every test ends by then, and has failed. */
 #define DEADLINE_MS 10000u

@@ -119,11 +119,11 @@ int rig_disconnect(rig_t *rig, call_t *call, io_sock_t *inout)
     return call_begun(rig, call, io_disconnect(rig->io, &call->op, inout));
 }
 
-uint32_t rig_pump(rig_t *rig, uint32_t timeout_ms)
+uint32_t rig_pump_up_to(rig_t *rig, uint32_t max, uint32_t timeout_ms)
 {
-    io_event_t events[8];
-    uint32_t count = io_wait(rig->io, events, 8, timeout_ms);
-    REQUIRE(rig->t, count <= 8);
+    io_event_t events[RIG_EVENTS_MAX];
+    uint32_t count = io_wait(rig->io, events, max, timeout_ms);
+    REQUIRE(rig->t, count <= max);
     for (uint32_t i = 0; i < count; i++) {
         call_t *call = (call_t *)(void *)io_event_op(&events[i]);
         REQUIRE(rig->t, call != NULL);
@@ -137,6 +137,11 @@ uint32_t rig_pump(rig_t *rig, uint32_t timeout_ms)
         rig->completed++;
     }
     return count;
+}
+
+uint32_t rig_pump(rig_t *rig, uint32_t timeout_ms)
+{
+    return rig_pump_up_to(rig, 8, timeout_ms);
 }
 
 void rig_await(rig_t *rig, const call_t *call)

@@ -6,6 +6,8 @@
 #include "contract.h"
 #include "peer.h"
 
+#define RIG_EVENTS_MAX 64u /* of one io_wait */
+
 /* An operation, and what became of it. */
 typedef struct {
     io_op_t op; /* the first member: an event leads back to the call */
@@ -65,6 +67,7 @@ int rig_disconnect(rig_t *rig, call_t *call, io_sock_t *inout);
 
 /* One io_wait. Returns the number of completions. */
 uint32_t rig_pump(rig_t *rig, uint32_t timeout_ms);
+uint32_t rig_pump_up_to(rig_t *rig, uint32_t max, uint32_t timeout_ms);
 
 /* Pumps until CALL is complete. */
 void rig_await(rig_t *rig, const call_t *call);

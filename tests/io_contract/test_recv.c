@@ -376,6 +376,62 @@ static void recv_is_due_when_there_is_something(test_t *t)
     pair_close(&pair);
 }
 
+/* One who is sent to all the time does not go before those who wait, though there is more to
+ * receive than one wait brings. */
+static void recv_in_turn(test_t *t)
+{
+    enum { CROWD = 48, PORTION = 60000, TURNS = 6 };
+    rig_t rig;
+    rig_open(&rig, t);
+    conn_t *conns = calloc(CROWD, sizeof *conns);
+    uint8_t *data = calloc(1, PORTION);
+    uint8_t *got = malloc((size_t)CROWD * PORTION);
+    uint32_t turns[CROWD] = {0};
+    uint32_t owed[CROWD] = {0}; /* sent, and not received */
+    REQUIRE(t, conns != NULL && data != NULL && got != NULL);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        rig_connect(&rig, &conns[i]);
+    }
+    for (uint32_t total = 0; total < CROWD * TURNS;) {
+        uint32_t fewest = UINT32_MAX;
+        uint32_t most = 0;
+        for (uint32_t i = 0; i < CROWD; i++) {
+            call_t *recv = &conns[i].recv;
+            if (!recv->outstanding) {
+                owed[i] -= recv->bytes;
+                if (owed[i] == 0) {
+                    REQUIRE(t, peer_send(conns[i].peer, data, PORTION));
+                    owed[i] = PORTION;
+                }
+                uint8_t *buf = got + (size_t)i * PORTION;
+                REQUIRE(t, rig_recv(&rig, recv, conns[i].sock, buf, PORTION) == 0);
+            }
+        }
+        (void)rig_pump_up_to(&rig, RIG_EVENTS_MAX, DEADLINE_MS);
+        for (uint32_t i = 0; i < CROWD; i++) {
+            if (!conns[i].recv.outstanding) {
+                REQUIRE(t, call_good(&conns[i].recv));
+                turns[i]++;
+                total++;
+            }
+            fewest = turns[i] < fewest ? turns[i] : fewest;
+            most = turns[i] > most ? turns[i] : most;
+        }
+        REQUIRE(t, most - fewest <= 2);
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        if (conns[i].recv.outstanding) {
+            peer_shutdown(conns[i].peer);
+            rig_await(&rig, &conns[i].recv);
+        }
+        rig_part(&rig, &conns[i]);
+    }
+    free(got);
+    free(data);
+    free(conns);
+    rig_close(&rig);
+}
+
 const test_entry_t tests_recv[] = {
     {"recv_before_the_data", recv_before_the_data},
     {"recv_after_the_data", recv_after_the_data},
@@ -395,6 +451,7 @@ const test_entry_t tests_recv[] = {
     {"recv_reset_after_a_send_failed", recv_reset_after_a_send_failed},
     {"recv_goes_on_after_urgent_data", recv_goes_on_after_urgent_data},
     {"recv_is_due_when_there_is_something", recv_is_due_when_there_is_something},
+    {"recv_in_turn", recv_in_turn},
     {"recv_timeout_and_maximum_of_wait", recv_timeout_and_maximum_of_wait},
     {NULL, NULL},
 };

@@ -29,17 +29,12 @@ int gate_init(gate_t *gate, uint32_t concurrency)
     if (gate->places == NULL) {
         return -ENOMEM;
     }
-    int error = clock_cond_init(&gate->turn);
-    if (error != 0) {
-        free(gate->places);
-        return -error;
-    }
+    cond_init(&gate->turn);
     return 0;
 }
 
 void gate_destroy(gate_t *gate)
 {
-    (void)pthread_cond_destroy(&gate->turn);
     free(gate->places);
 }
 
@@ -100,13 +95,13 @@ static void gate__wait(gate_t *gate, mutex_t *lock, uint64_t deadline_ns)
     if (watches) {
         gate->watch = WATCH_KEPT;
         gate->seen = gate->batches;
-        clock_cond_wait(&gate->turn, lock,
-                        deadline_ns < gate->look_at_ns ? deadline_ns : gate->look_at_ns);
+        cond_wait(&gate->turn, lock,
+                  deadline_ns < gate->look_at_ns ? deadline_ns : gate->look_at_ns);
     } else {
         if (gate->watch == WATCH_CALLED) {
             gate->watch = WATCH_NONE; /* too late to be of use; the next batch calls again */
         }
-        clock_cond_wait(&gate->turn, lock, deadline_ns);
+        cond_wait(&gate->turn, lock, deadline_ns);
     }
     if (watches) {
         gate->watch = WATCH_NONE;
@@ -117,7 +112,7 @@ static void gate__call_watcher(gate_t *gate)
 {
     if (gate->followers > 0 && gate->watch == WATCH_NONE) {
         gate->watch = WATCH_CALLED;
-        (void)pthread_cond_signal(&gate->turn);
+        cond_signal(&gate->turn);
     }
 }
 
@@ -174,7 +169,7 @@ void gate_release(gate_t *gate, gate_place_t *place)
 {
     place->taken = false;
     if (gate->followers > 0) {
-        (void)pthread_cond_signal(&gate->turn);
+        cond_signal(&gate->turn);
     }
 }
 
@@ -195,6 +190,6 @@ void gate_wake(gate_t *gate, uint32_t count)
 {
     gate->wakes += count;
     if (gate->followers > 0) {
-        (void)pthread_cond_broadcast(&gate->turn);
+        cond_broadcast(&gate->turn);
     }
 }

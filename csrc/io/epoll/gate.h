@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../base/sync.h"
+#include "../../base/mutex.h"
+#include "cond.h"
 
 #define GATE_WATCH_MS 10u
 #define GATE_MAX      256u
@@ -37,7 +38,7 @@ typedef enum {
 } gate_watch_t;
 
 typedef struct {
-    pthread_cond_t turn;
+    cond_t turn;
     gate_place_t *places;
     uint32_t concurrency;
     uint32_t running;   /* places whose owner runs */

@@ -32,7 +32,7 @@ static void listener__starve(io_t *io, struct listener *listener)
     if (listener->armed) {
         listener->armed = false;
         listener->starved = true;
-        (void)pthread_cond_signal(&io->manager_turn);
+        cond_signal(&io->manager_turn);
     }
     mutex_unlock(&io->manager_lock);
 }
@@ -272,7 +272,7 @@ int io_wait_starved(io_t *io, io_sock_t listener, uint32_t timeout_ms)
     struct listener *watched = listener->listener;
     mutex_lock(&io->manager_lock);
     while (!watched->starved && !io->manager_woken && clock_now_ns() < deadline_ns) {
-        clock_cond_wait(&io->manager_turn, &io->manager_lock, deadline_ns);
+        cond_wait(&io->manager_turn, &io->manager_lock, deadline_ns);
     }
     int result = watched->starved ? 1 : 0;
     if (result == 1) {
@@ -288,6 +288,6 @@ void io_wake_manager(io_t *io)
 {
     mutex_lock(&io->manager_lock);
     io->manager_woken = true;
-    (void)pthread_cond_signal(&io->manager_turn);
+    cond_signal(&io->manager_turn);
     mutex_unlock(&io->manager_lock);
 }

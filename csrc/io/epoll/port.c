@@ -43,21 +43,15 @@ int io_open(io_t **out, const io_options_t *options)
         free(io);
         return result;
     }
-    result = -clock_cond_init(&io->manager_turn);
-    if (result != 0) {
-        gate_destroy(&io->gate);
-        free(io);
-        return result;
-    }
     result = port__open_descriptors(io);
     if (result != 0) {
-        (void)pthread_cond_destroy(&io->manager_turn);
         gate_destroy(&io->gate);
         free(io);
         return result;
     }
     mutex_init(&io->lock);
     mutex_init(&io->manager_lock);
+    cond_init(&io->manager_turn);
     list_init(&io->ready);
     sock_table_init(&io->socks);
     *out = io;
@@ -73,7 +67,6 @@ void io_close(io_t *io)
     sock_table_destroy(&io->socks);
     mutex_destroy(&io->manager_lock);
     mutex_destroy(&io->lock);
-    (void)pthread_cond_destroy(&io->manager_turn);
     gate_destroy(&io->gate);
     free(io);
 }
@@ -85,8 +78,8 @@ void io_disown(io_t *io)
     sock_table_disown(&io->socks);
     mutex_init(&io->lock);
     mutex_init(&io->manager_lock);
-    (void)clock_cond_init(&io->manager_turn);
-    (void)clock_cond_init(&io->gate.turn);
+    cond_init(&io->manager_turn);
+    cond_init(&io->gate.turn);
     list_init(&io->ready);
     io->sleepers = 0;
     io->gate.followers = 0;

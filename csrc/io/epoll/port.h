@@ -2,12 +2,12 @@
 #ifndef IOCPREUSE_IO_EPOLL_PORT_H
 #define IOCPREUSE_IO_EPOLL_PORT_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "../../base/list.h"
-#include "../../base/sync.h"
+#include "../../base/mutex.h"
+#include "cond.h"
 #include "../io.h"
 #include "gate.h"
 #include "sock_table.h"
@@ -24,7 +24,7 @@ struct io {
     bool kicked;             /* a kick is under way: no worker has seen it yet */
 
     mutex_t manager_lock; /* of the next two, and of every listener's `starved` and `armed` */
-    pthread_cond_t manager_turn;
+    cond_t manager_turn;
     bool manager_woken;
 
     sock_table_t socks;

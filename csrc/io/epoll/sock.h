@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../base/sync.h"
+#include "../../base/mutex.h"
 #include "../io.h"
 #include "ready.h"
 

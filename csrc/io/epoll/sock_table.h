@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-#include "../../base/sync.h"
+#include "../../base/atomics.h"
+#include "../../base/mutex.h"
 
 #define SOCK_CHUNK  512u  /* objects that are allocated together */
 #define SOCK_CHUNKS 8192u /* so four million sockets */

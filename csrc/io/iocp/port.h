@@ -2,7 +2,7 @@
 #ifndef IOCPREUSE_IO_IOCP_PORT_H
 #define IOCPREUSE_IO_IOCP_PORT_H
 
-#include "../../base/sync.h"
+#include "../../base/atomics.h"
 #include "../io.h"
 #include "extension.h"
 

@@ -1,10 +1,10 @@
-/* sync.h: the lock and the atomics that the engine uses, over every compiler.
+/* atomics.h: the atomic operations that the engine uses, over every compiler.
  *
  * MSVC has no <stdatomic.h> without an experimental switch, so Windows takes
  * the Interlocked functions, which mingw and clang know as well. All atomic
  * operations but atomic_u64_count are sequentially consistent. */
-#ifndef IOCPREUSE_BASE_SYNC_H
-#define IOCPREUSE_BASE_SYNC_H
+#ifndef IOCPREUSE_BASE_ATOMICS_H
+#define IOCPREUSE_BASE_ATOMICS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,31 +18,6 @@
 #define NOMINMAX
 #endif
 #include <windows.h>
-
-/* A mutex is small, never recursive, and never held across a wait or a callback. */
-typedef struct {
-    SRWLOCK lock;
-} mutex_t;
-
-static inline void mutex_init(mutex_t *mutex)
-{
-    InitializeSRWLock(&mutex->lock);
-}
-
-static inline void mutex_destroy(mutex_t *mutex)
-{
-    (void)mutex;
-}
-
-static inline void mutex_lock(mutex_t *mutex)
-{
-    AcquireSRWLockExclusive(&mutex->lock);
-}
-
-static inline void mutex_unlock(mutex_t *mutex)
-{
-    ReleaseSRWLockExclusive(&mutex->lock);
-}
 
 typedef struct {
     volatile LONG64 value;
@@ -136,32 +111,7 @@ static inline bool atomic_ptr_cas(atomic_ptr_t *atomic, void **expected, void *v
 
 #else
 
-#include <pthread.h>
 #include <stdatomic.h>
-
-typedef struct {
-    pthread_mutex_t lock;
-} mutex_t;
-
-static inline void mutex_init(mutex_t *mutex)
-{
-    (void)pthread_mutex_init(&mutex->lock, NULL);
-}
-
-static inline void mutex_destroy(mutex_t *mutex)
-{
-    (void)pthread_mutex_destroy(&mutex->lock);
-}
-
-static inline void mutex_lock(mutex_t *mutex)
-{
-    (void)pthread_mutex_lock(&mutex->lock);
-}
-
-static inline void mutex_unlock(mutex_t *mutex)
-{
-    (void)pthread_mutex_unlock(&mutex->lock);
-}
 
 typedef struct {
     _Atomic uint64_t value;
