@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../csrc/base/atomics.h"
 #include "../../csrc/base/mutex.h"
 
 /* Every wait of every test ends by then, and has failed. */
