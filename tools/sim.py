@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import cache, tree
+from tools import cache, programs, tree
 
 FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
-# The locks are what the linker leads through tests/sim/hooks.c, among other functions.
-LOCKS = "-DIOCPREUSE_PTHREAD_LOCKS"
-FLAGS = ("-std=c11", "-g", "-Wall", "-Wextra", "-Wconversion", "-pthread", LOCKS)
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
+FLAGS = ("-std=c11", "-g", *WARNINGS, "-pthread", programs.WRAPPABLE_LOCKS)
+# What the linker leads through tests/sim/hooks.c.
 WRAP = re.compile(r"\b__wrap_(\w+)\(")
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

@@ -134,7 +134,7 @@ uint32_t rig_pump_up_to(rig_t *rig, uint32_t max, uint32_t timeout_ms)
         call->error = io_event_error(&events[i]);
         REQUIRE(rig->t, call->status != NT_PENDING);
         REQUIRE(rig->t, call_good(call) == (call->error == 0));
-        rig->completed++;
+        call->place = rig->completed++;
     }
     return count;
 }

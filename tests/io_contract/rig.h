@@ -15,6 +15,7 @@ typedef struct {
     uint32_t status;
     uint32_t bytes;
     int error;
+    uint32_t place; /* among the rig's completions */
 } call_t;
 
 typedef struct {

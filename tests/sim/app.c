@@ -1,5 +1,7 @@
 /* app.c: the application, an adversary: it answers early, late and never, in any order, from
  * any thread, to clients that are there, and to those that are not. */
+#include <stdlib.h>
+
 #include "../../csrc/io/sim/stream.h"
 #include "world.h"
 
