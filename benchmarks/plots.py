@@ -23,6 +23,7 @@ def draw(results: Results, folder: Path) -> None:
     """Writes them into FOLDER; those that nothing was measured for are left out."""
     # The same figures give the same file.
     matplotlib.rcParams["svg.hashsalt"] = "iocpreuse"
+    matplotlib.rcParams["svg.fonttype"] = "none"  # letters as letters, not as curves
     _bars(results, "rate", "a second", folder / "rate.svg")
     _bars(results, "cpu_us", "µs of server CPU each", folder / "cpu.svg")
     _latencies(results, folder / "latency.svg")
