@@ -9,7 +9,7 @@ needs_fork = pytest.mark.skipif(WINDOWS, reason="Windows has no fork")
 
 # From 3.12 on a fork is warned of where there are threads, and these tests are about just that.
 SETUP = """
-    import os, signal, socket, sys, threading, time, warnings
+    import contextlib, os, signal, socket, sys, threading, time, warnings
     warnings.filterwarnings("ignore", "This process .*is multi-threaded", DeprecationWarning)
     import iocpreuse
     from peers import Client, Recorder, wait_until
@@ -122,7 +122,8 @@ def test_a_connection_ends_although_a_child_lives_on():
     def sockets_of(pid):
         links = []
         for name in os.listdir(f"/proc/{pid}/fd"):
-            links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+            with contextlib.suppress(FileNotFoundError):  # it has just been closed
+                links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
         return sum("socket" in link or "epoll" in link or "event" in link for link in links)
 
     wait_until(lambda: sockets_of(pid) == 1)  # the client's own
