@@ -137,18 +137,19 @@ def test_broadcasts_pass_over_those_who_do_not_read(serve):
         in_a_row = in_a_row + 1 if taken == healthy else 0
         number += 1
     assert server.ended.empty()
-    assert not server.drained
+    # The system may have found room for more before it had none, and on_drain told of that.
+    told = len(server.drained)
     for place in range(healthy, healthy + stalled):
         # They were skipped from some point on, and have all until then.
         assert 0 < got[place] < number
         for each in range(got[place]):
             assert clients[place].receive(size) == message(each)
-    wait_until(lambda: set(server.drained) == set(sessions[healthy:]), "on_drain of those")
+    wait_until(lambda: set(server.drained[told:]) == set(sessions[healthy:]), "on_drain of those")
     assert server.broadcast(b"again") == len(clients)
     for client in clients:
         assert client.receive(5) == b"again"
         client.close()
-    assert len(server.drained) == stalled
+    assert len(server.drained) == told + stalled
 
 
 def stall(server, client, most=64 << 20):
