@@ -15,7 +15,7 @@ from pathlib import Path
 from tools import cache, programs, tree
 
 FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
-WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
+WARNINGS = (*programs.WARNINGS, "-Wconversion")
 FLAGS = ("-std=c11", "-g", *WARNINGS, "-pthread", programs.WRAPPABLE_LOCKS)
 # What the linker leads through tests/sim/hooks.c.
 WRAP = re.compile(r"\b__wrap_(\w+)\(")

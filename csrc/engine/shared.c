@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/atomics.h"
 #include "../base/check.h"
 #include "../base/copy.h"
-#include "../base/atomics.h"
 
 /* Sendbufs made, and freed, together. */
 #define RUN_BUFS 8u

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../base/list.h"
 #include "../base/atomics.h"
+#include "../base/list.h"
 #include "../base/mutex.h"
 #include "../io/io.h"
 #include "framing.h"

@@ -2,8 +2,8 @@
 #ifndef IOCPREUSE_ENGINE_STATE_H
 #define IOCPREUSE_ENGINE_STATE_H
 
-#include "../base/list.h"
 #include "../base/atomics.h"
+#include "../base/list.h"
 #include "../base/mutex.h"
 #include "engine.h"
 #include "peers.h"

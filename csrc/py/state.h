@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "../base/stopwatch.h"
 #include "../base/atomics.h"
+#include "../base/stopwatch.h"
 #include "../engine/engine.h"
 
 /* Without a GIL there is a lock in each object: it is held where a field that others read is

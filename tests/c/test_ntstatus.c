@@ -7,8 +7,7 @@
 #include "../../csrc/io/ntstatus.h"
 
 #ifdef _WIN32
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
+#include "../../csrc/base/win32.h"
 #endif
 
 static tally_t tally;

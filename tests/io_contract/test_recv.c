@@ -446,8 +446,8 @@ static void recv_in_turn(test_t *t)
             total += crowd->owed[i] == 0;
             crowd_recv(crowd, i);
         }
-        REQUIRE(t,
-                crowd_spread(crowd) <= 3); /* the first come by edges, the others wait in a list */
+        /* Not 2: the first ones come by edges, while the others wait in a list. */
+        REQUIRE(t, crowd_spread(crowd) <= 3);
     }
     for (uint32_t i = 0; i < CROWD; i++) {
         rig_await(rig, &crowd->conns[i].recv);

@@ -5,15 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
+#include "../../base/win32.h"
 #include <winsock2.h>
 #include <ws2tcpip.h>
-#include <windows.h>
 
 #include "../ntstatus.h"
 
