@@ -65,6 +65,7 @@ typedef struct batch {
     uint32_t ran_count; /* events since the last flush, */
     uint32_t sent_to;   /* and the slots that then waited for it */
     uint64_t gathers_until_ns;
+    uint64_t flush_ns; /* what it last took to flush what was sent to so many */
 
     sendq_t done; /* pinned buffers whose owners may be released */
     bool took_accept;

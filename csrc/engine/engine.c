@@ -14,8 +14,13 @@
  * then worth a look for more. */
 #define FAN_OUT 8u
 
-/* For so long what has been sent may wait for more. */
-#define GATHER_NS (2 * NS_PER_MS)
+/* For so long what has been sent may wait for more: for this many times what the last such flush
+ * took, so that flushing becomes a small part of the work, */
+#define GATHER_FLUSHES 4u
+
+/* but at least and at most for so long. */
+#define GATHER_MIN_NS (2 * NS_PER_MS)
+#define GATHER_MAX_NS (10 * NS_PER_MS)
 
 /* The start-up probe's time. It takes a few milliseconds where recycling works, and where it is
  * seen not to; this long only where nothing happens. A loaded machine must not lose its recycling.
@@ -294,12 +299,22 @@ static void settle_events(engine_t *engine, batch_t *batch, const event_t *event
     }
 }
 
+/* How long BATCH may gather. */
+static uint64_t gather_ns(const batch_t *batch)
+{
+    uint64_t worth_ns = GATHER_FLUSHES * batch->flush_ns;
+    if (worth_ns < GATHER_MIN_NS) {
+        return GATHER_MIN_NS;
+    }
+    return worth_ns < GATHER_MAX_NS ? worth_ns : GATHER_MAX_NS;
+}
+
 bool engine_gather(engine_t *engine, batch_t *batch)
 {
     batch->ran_count += batch->running_next;
     batch->fans_out = batch->ran_count > 0 && batch->sent_to >= FAN_OUT * batch->ran_count;
     if (batch->gathers_until_ns == 0) {
-        batch->gathers_until_ns = batch->now_ns + GATHER_NS;
+        batch->gathers_until_ns = batch->now_ns + gather_ns(batch);
     }
     if (!batch->fans_out || batch->now_ns >= batch->gathers_until_ns ||
         engine_is_stopping(engine)) {
@@ -321,8 +336,12 @@ void engine_settle(engine_t *engine, batch_t *batch)
     uint32_t count;
     slot_t *dirty;
     const event_t *ran = batch_take_rest(batch, &count, &dirty);
+    uint64_t begun_ns = batch->fans_out ? io_now_ns(engine->io) : 0;
     /* First, in the order in which they were sent to: settling an event sends as well. */
     session_flush_dirty(engine, dirty, batch);
+    if (batch->fans_out) {
+        batch->flush_ns = io_now_ns(engine->io) - begun_ns;
+    }
     settle_events(engine, batch, ran, count);
 }
 
