@@ -175,6 +175,20 @@ call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
     return CALL_OK;
 }
 
+static session_info_t info_of(slot_t *slot)
+{
+    session_t *session = &slot->session;
+    return (session_info_t){
+        .closing = slot->state != SLOT_OPEN,
+        .bytes_received = session->bytes_received,
+        .bytes_sent = session->bytes_sent,
+        .messages_received = atomic_u64_load(&session->messages_received),
+        .messages_sent = session->messages_sent,
+        .peer = session->peer,
+        .local = session->local,
+    };
+}
+
 call_t engine_info(engine_t *engine, token_t token, session_info_t *out)
 {
     call_t result;
@@ -182,14 +196,23 @@ call_t engine_info(engine_t *engine, token_t token, session_info_t *out)
     if (slot == NULL) {
         return result;
     }
-    session_t *session = &slot->session;
-    *out = (session_info_t){
-        .closing = slot->state != SLOT_OPEN,
-        .bytes_received = session->bytes_received,
-        .bytes_sent = session->bytes_sent,
-        .messages_received = atomic_u64_load(&session->messages_received),
-        .messages_sent = session->messages_sent,
-    };
+    *out = info_of(slot);
     mutex_unlock(&slot->lock);
     return CALL_OK;
+}
+
+bool engine_info_at_fork(engine_t *engine, token_t token, session_info_t *out)
+{
+    uint32_t index = token_index(token);
+    if (token == TOKEN_NONE || index >= engine->disowned) {
+        return false;
+    }
+    /* Nobody else is here, and a thread that is gone may have had the lock. */
+    slot_t *slot = table_at(&engine->table, index);
+    if (slot->token != token) {
+        return false;
+    }
+    *out = info_of(slot);
+    out->closing = true;
+    return true;
 }

@@ -113,6 +113,7 @@ void engine_disown(engine_t *engine)
     crew_disown(engine);
     (void)atomic_ptr_exchange(&engine->kicked, NULL);
     /* So no token is found. What the slots hold leaks: it may have been in any thread's hands. */
+    engine->disowned = table_count(&engine->table);
     atomic_u32_store(&engine->table.count, 0);
     atomic_u32_store(&engine->stop, STOP_DISOWNED);
 }
@@ -179,8 +180,8 @@ void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns)
 static void feed(engine_t *engine, const io_event_t *event, batch_t *batch)
 {
     operation_t *operation = (operation_t *)(void *)io_event_op(event);
-    slot_t *slot = operation->slot;
-    switch (operation->kind) {
+    slot_t *slot = slot_of(operation);
+    switch ((operation_kind_t)operation->kind) {
     case OPERATION_ACCEPT:
         pool_accepted(engine, slot, event, batch);
         return;
@@ -353,7 +354,7 @@ static uint64_t count_queued(engine_t *engine)
     for (uint32_t i = 0; i < count; i++) {
         slot_t *slot = table_at(&engine->table, i);
         mutex_lock(&slot->lock);
-        queued += slot->session.out.bytes;
+        queued += slot->token == TOKEN_NONE ? 0 : slot->session.out.bytes;
         mutex_unlock(&slot->lock);
     }
     return queued;

@@ -85,6 +85,8 @@ typedef struct {
     uint64_t bytes_sent;
     uint64_t messages_received;
     uint64_t messages_sent;
+    io_addr_t peer;
+    io_addr_t local;
 } session_info_t;
 
 /* What engine_open returns where memory is short. */
@@ -191,6 +193,9 @@ call_t engine_login(engine_t *engine, token_t token);
 call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us);
 
 call_t engine_info(engine_t *engine, token_t token, session_info_t *out);
+
+/* In a forked child: the same for a client that the parent had at the fork. */
+bool engine_info_at_fork(engine_t *engine, token_t token, session_info_t *out);
 
 void engine_stats(engine_t *engine, engine_stats_t *out);
 

@@ -41,14 +41,16 @@ typedef enum {
 
 typedef struct {
     const char *input; /* received, and not cut yet; whoever feeds it owns it */
+    char *kept;        /* the beginning of a message, or NULL */
+    union {
+        const char *message; /* the one that was cut last, until the next call */
+        uint64_t told_len;   /* what one that is too long told or showed of its length */
+    };
     uint32_t input_len;
-    char *kept; /* the beginning of a message, or NULL */
     uint32_t kept_len;
     uint32_t kept_room;
-    bool handed;         /* KEPT is a whole message that was handed out */
-    const char *message; /* the one that was cut last, until the next call */
     uint32_t message_len;
-    uint64_t told_len; /* what a message that is too long told or showed of its length */
+    bool handed; /* KEPT is a whole message that was handed out */
 } cutter_t;
 
 /* All of what was fed before has been cut. DATA stays until all of it is. */

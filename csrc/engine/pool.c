@@ -78,8 +78,7 @@ static void post(engine_t *engine, slot_t *slot)
     bool had_sock = slot->sock != IO_SOCK_NONE;
     slot->sock_fresh = !had_sock;
     slot->let_go = false;
-    slot->life.kind = OPERATION_ACCEPT;
-    io_op_t *op = slot_arm(slot, &slot->life, FLIGHT_LIFE);
+    io_op_t *op = slot_arm(slot, OPERATION_ACCEPT);
     int status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
     /* Once it is posted, the socket is the backend's until the completion. */
     bool had_any = false;
@@ -94,6 +93,7 @@ static void post(engine_t *engine, slot_t *slot)
         if (had_any) {
             io_sock_close(engine->io, &slot->sock, false);
         }
+        slot_clear(slot);
         slot_set_state(slot, SLOT_IDLE);
     }
     mutex_unlock(&slot->lock);
@@ -136,6 +136,7 @@ static void give_up(engine_t *engine, slot_t *slot, cause_t cause)
     if (closed) {
         io_sock_close(engine->io, &slot->sock, false);
     }
+    slot_clear(slot);
     slot_set_state(slot, SLOT_IDLE);
     mutex_unlock(&slot->lock);
     if (closed) {

@@ -27,7 +27,7 @@ ending_t ending_from_status(uint32_t status, int error)
     ending.known = true;
     ending.has_status = true;
     ending.bug = nt.action == NTSTATUS_BUG;
-    ending.reason = reason_from_how(nt.how);
+    ending.reason = (uint8_t)reason_from_how(nt.how);
     ending.status = status;
     ending.error = error;
     switch (nt.initiator) {
@@ -52,7 +52,7 @@ ending_t ending_local(reason_t reason)
 {
     ending_t ending = {0};
     ending.known = true;
-    ending.reason = reason;
+    ending.reason = (uint8_t)reason;
     ending.initiator = INITIATOR_LOCAL;
     return ending;
 }
@@ -60,7 +60,7 @@ ending_t ending_local(reason_t reason)
 ending_t ending_frame(frame_t fault, uint64_t len)
 {
     ending_t ending = ending_local(REASON_FRAME_ERROR);
-    ending.fault = fault;
+    ending.fault = (uint8_t)fault;
     ending.fault_len = len;
     return ending;
 }

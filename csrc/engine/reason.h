@@ -30,14 +30,14 @@ typedef enum { INITIATOR_PEER, INITIATOR_LOCAL, INITIATOR_STACK } initiator_t;
 
 /* The whole record of an end. The first cause is kept; later ones do not change it. */
 typedef struct {
-    bool known;      /* a cause has been recorded */
-    bool has_status; /* status tells; else the end began without a failed operation */
-    bool bug;        /* the status is one that correct code never sees */
-    reason_t reason;
-    initiator_t initiator;
+    bool known;         /* a cause has been recorded */
+    bool has_status;    /* status tells; else the end began without a failed operation */
+    bool bug;           /* the status is one that correct code never sees */
+    uint8_t reason;     /* reason_t */
+    uint8_t initiator;  /* initiator_t */
+    uint8_t fault;      /* frame_t, of REASON_FRAME_ERROR */
     uint32_t status;    /* NTSTATUS */
     int error;          /* native error code, 0 = none */
-    frame_t fault;      /* of REASON_FRAME_ERROR */
     uint64_t fault_len; /* then: bytes of the message, as far as they came or were announced */
     uint64_t unsent_bytes;
 } ending_t;

@@ -128,7 +128,7 @@ void receive_advance(engine_t *engine, slot_t *slot)
     if (!may_receive(slot)) {
         return;
     }
-    io_op_t *op = slot_arm(slot, &slot->recv, FLIGHT_RECV);
+    io_op_t *op = slot_arm(slot, OPERATION_RECV);
     int status = post(engine, slot, op);
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_RECV;
@@ -234,7 +234,7 @@ void receive_release(slot_t *slot)
 void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
 {
     mutex_lock(&slot->lock);
-    slot_land(slot, &slot->recv, FLIGHT_RECV);
+    slot_land(slot, &slot->recv);
     uint32_t status = io_event_status(event);
     take_over(&slot->session, event);
     if (slot->state != SLOT_DRAINING) {

@@ -33,7 +33,7 @@ static cause_t judge(engine_t *engine, const slot_t *slot)
         return CAUSE_ABORT;
     }
     if (session->broken != CAUSE_NONE) {
-        return session->broken;
+        return (cause_t)session->broken;
     }
     if (session->ending.unsent_bytes > 0) {
         return CAUSE_UNSENT;
@@ -120,7 +120,7 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
     CHECK(slot->in_flight == 0 && slot->state == SLOT_DRAINING);
     release(engine, slot, batch);
     io_addr_t peer = slot->session.peer; /* the wipe takes it, and this */
-    reason_t reason = slot->session.ending.reason;
+    reason_t reason = (reason_t)slot->session.ending.reason;
     cause_t cause = judge(engine, slot);
     if (cause == CAUSE_NONE && !reserved) {
         cause = CAUSE_SURPLUS;
@@ -134,8 +134,7 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
     slot_set_state(slot, SLOT_RECYCLING);
     slot_wipe(slot);
     slot->cause = CAUSE_DISCONNECT_FAILED;
-    slot->life.kind = OPERATION_DISCONNECT;
-    io_op_t *op = slot_arm(slot, &slot->life, FLIGHT_LIFE);
+    io_op_t *op = slot_arm(slot, OPERATION_DISCONNECT);
     engine_set_deadline(engine, slot, io_now_ns(engine->io) + COOLING_AFTER_NS);
     int status = io_disconnect(engine->io, op, &slot->sock);
     if (status < 0) {
@@ -162,7 +161,7 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
         atomic_u64_add(&engine->cooling, (uint64_t)-1);
     }
     bool good = (int32_t)io_event_status(event) >= 0;
-    cause_t cause = slot->cause;
+    cause_t cause = (cause_t)slot->cause;
     slot->cause = CAUSE_NONE;
     if (!good && slot->sock != IO_SOCK_NONE) {
         io_sock_close(engine->io, &slot->sock, false);
@@ -183,7 +182,7 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
 
 static void cancel(engine_t *engine, slot_t *slot, cause_t cause)
 {
-    slot->cause = cause;
+    slot->cause = (uint8_t)cause;
     engine_set_deadline(engine, slot, 0);
     io_cancel(engine->io, slot->sock, &slot->life.io);
 }

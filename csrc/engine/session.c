@@ -66,7 +66,7 @@ static void allow_linger(engine_t *engine, slot_t *slot)
 /* What is queued has so much time from now on, as has what is left of it after each send. */
 static void allow_flush(engine_t *engine, slot_t *slot)
 {
-    bool silent = timeout_is_reason(slot->session.ending.reason);
+    bool silent = timeout_is_reason((reason_t)slot->session.ending.reason);
     uint64_t flush_ns = silent ? FLUSH_SILENT_NS : FLUSH_NS;
     engine_set_deadline(engine, slot, io_now_ns(engine->io) + flush_ns);
 }
@@ -114,7 +114,7 @@ static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
     uint32_t count =
         sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
     uint32_t sent = 0;
-    io_op_t *op = slot_arm(slot, &slot->send, FLIGHT_SEND);
+    io_op_t *op = slot_arm(slot, OPERATION_SEND);
     if (session->read_paused) {
         timeout_restart(engine, slot); /* it could not idle until now */
     }
@@ -138,7 +138,7 @@ static void finish_sending(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     bool flushing = slot->state == SLOT_FLUSHING;
-    if (flushing && (session->peer_eof || timeout_is_reason(session->ending.reason))) {
+    if (flushing && (session->peer_eof || timeout_is_reason((reason_t)session->ending.reason))) {
         /* The peer was first, so the disconnect itself may carry our FIN. And for the FIN of one
          * that has been silent for too long nobody waits: its close carries ours. */
         session_drain(engine, slot, &session->ending);
@@ -180,7 +180,7 @@ static void advance_sending(engine_t *engine, slot_t *slot, batch_t *batch)
 /* What may be told now: what a paused session has received waits until it is resumed. */
 static uint32_t tellable(const slot_t *slot)
 {
-    bool paused = slot->session.read_paused && slot->state == SLOT_OPEN;
+    bool paused = slot->state == SLOT_OPEN && slot->session.read_paused;
     return paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;
 }
 
@@ -251,7 +251,7 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     mutex_lock(&slot->lock);
     slot->in_flight &= ~FLIGHT_LIFE;
     slot_set_state(slot, SLOT_OPEN);
-    slot->token = token_make(atomic_u64_add(engine->options.generation, 1), slot->index);
+    slot_begin(slot, token_make(atomic_u64_add(engine->options.generation, 1), slot->index));
     slot->session.peer = *peer;
     slot->session.local = *local;
     slot->pending = PENDING_OPEN;
@@ -264,7 +264,7 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
 {
     session_t *session = &slot->session;
     mutex_lock(&slot->lock);
-    slot_land(slot, &slot->send, FLIGHT_SEND);
+    slot_land(slot, &slot->send);
     uint32_t status = io_event_status(event);
     uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
     if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {

@@ -48,15 +48,8 @@ const char *slot_state_name(slot_state_t state)
 
 void slot_set_state(slot_t *slot, slot_state_t to)
 {
-    CHECK(slot_may_change(slot->state, to));
-    slot->state = to;
-}
-
-static void operation_init(operation_t *operation, slot_t *slot, operation_kind_t kind)
-{
-    memset(operation, 0, sizeof *operation);
-    operation->slot = slot;
-    operation->kind = kind;
+    CHECK(slot_may_change((slot_state_t)slot->state, to));
+    slot->state = (uint8_t)to;
 }
 
 void slot_init(slot_t *slot, uint32_t index)
@@ -69,9 +62,6 @@ void slot_init(slot_t *slot, uint32_t index)
     slot->session.broken = CAUSE_NONE;
     list_node_init(&slot->pool_node);
     wheel_timer_init(&slot->timer);
-    operation_init(&slot->life, slot, OPERATION_ACCEPT);
-    operation_init(&slot->recv, slot, OPERATION_RECV);
-    operation_init(&slot->send, slot, OPERATION_SEND);
 }
 
 void slot_destroy(slot_t *slot)
@@ -80,10 +70,23 @@ void slot_destroy(slot_t *slot)
     mutex_destroy(&slot->lock);
 }
 
-void slot_land(slot_t *slot, const operation_t *operation, uint32_t flight)
+void slot_land(slot_t *slot, const operation_t *operation)
 {
-    CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);
+    uint32_t flight = flight_of((operation_kind_t)operation->kind);
+    CHECK(operation->client == token_client(slot->token) && (slot->in_flight & flight) != 0);
     slot->in_flight &= ~flight;
+}
+
+void slot_clear(slot_t *slot)
+{
+    memset(&slot->session, 0, sizeof slot->session);
+    slot->session.broken = CAUSE_NONE;
+}
+
+void slot_begin(slot_t *slot, token_t token)
+{
+    slot_clear(slot);
+    slot->token = token;
 }
 
 void slot_wipe(slot_t *slot)
@@ -94,7 +97,5 @@ void slot_wipe(slot_t *slot)
     slot->token = TOKEN_NONE;
     slot->pending = 0;
     slot->deadline_ns = 0;
-    memset(&slot->session, 0, sizeof slot->session);
-    slot->session.broken = CAUSE_NONE;
-    memset(&slot->accept_buf, 0, sizeof slot->accept_buf);
+    slot_clear(slot);
 }

@@ -9,6 +9,7 @@
 #define IOCPREUSE_ENGINE_SLOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "../base/atomics.h"
@@ -58,69 +59,73 @@ typedef enum {
 /* One overlapped call. IO is first: a completion's io_op_t is its operation. */
 typedef struct operation {
     io_op_t io;
-    struct slot *slot;
-    token_t token; /* the client it was started for */
-    operation_kind_t kind;
+    uint32_t client; /* token_client of the one it was started for */
+    uint8_t kind;    /* operation_kind_t */
 } operation_t;
 
-/* One client's share of a slot: wiped as a whole between two clients. */
+/* One client's share of a slot: wiped as a whole between two clients. What a message needs comes
+ * first, so that it is near what precedes it in the slot. */
 typedef struct {
     void *user; /* the layer above's; touched only inside this session's events */
+    sendq_t out;
+    uint64_t messages_sent;
+    uint64_t bytes_sent;
+    uint64_t active_ns; /* when bytes last came from it, or were taken for it */
+    uint32_t send_len;  /* bytes given to the send that is in flight, or that failed */
+    atomic_u32_t mute;  /* no more messages are told; written under the lock, read without it */
+    bool fin_wanted;    /* our FIN follows what is queued */
+    bool fin_sent;      /* our FIN is out */
+    bool write_full;    /* the queue passed write_high; PENDING_DRAIN is owed */
+    bool read_paused;   /* no receive until the application wants more */
+    bool peer_eof;      /* the peer's FIN has been read */
+    bool recv_probe;    /* the receive in flight is one of 0 bytes */
+    bool recv_ready;    /* it found something to read */
+    bool recv_full;     /* the last one brought as much as a small buffer holds */
+    bool cut;           /* the cutter has a message that was not told yet; in a callback, its
+                         * worker's own, as the cutter is */
+    bool reset;         /* close with RST */
+    bool logged_in;     /* the application has given it a name */
+    bool overdue;       /* the manager has found it so, and a worker is to make sure */
+    uint8_t broken;     /* cause_t: CAUSE_NONE, or the failure that rules recycling out */
+    uint64_t bytes_received;
+    atomic_u64_t messages_received; /* written in callbacks, read without the lock */
+    char *recv_buf;                 /* from RECV_SLAB, or NULL */
+    struct slab *recv_slab;
+    cutter_t cutter;     /* what was received and not told yet */
+    uint64_t begun_ns;   /* when the client was accepted */
+    uint64_t resumed_ns; /* when its silence last began to count anew; 0 = never */
     io_addr_t peer;
     io_addr_t local;
-    sendq_t out;
-    char *recv_buf; /* from RECV_SLAB, or NULL */
-    struct slab *recv_slab;
-    cutter_t cutter;   /* what was received and not told yet; in a callback, its worker's own */
-    bool cut;          /* the cutter has a message that was not told yet; the same */
-    atomic_u32_t mute; /* no more messages are told; written under the lock, read without it */
-    uint32_t send_len; /* bytes given to the send that is in flight, or that failed */
-    bool recv_probe;   /* the receive in flight is one of 0 bytes */
-    bool recv_ready;   /* it found something to read */
-    bool recv_full;    /* the last one brought as much as a small buffer holds */
-    bool read_paused;  /* no receive until the application wants more */
-    bool peer_eof;     /* the peer's FIN has been read */
-    bool fin_wanted;   /* our FIN follows what is queued */
-    bool fin_sent;     /* our FIN is out */
-    bool write_full;   /* the queue passed write_high; PENDING_DRAIN is owed */
-    bool reset;        /* close with RST */
-    bool logged_in;    /* the application has given it a name */
-    bool overdue;      /* the manager has found it so, and a worker is to make sure */
-    cause_t broken;    /* CAUSE_NONE, or the failure that rules recycling out */
     ending_t ending;
-    uint64_t begun_ns;   /* when the client was accepted */
-    uint64_t active_ns;  /* when bytes last came from it, or were taken for it */
-    uint64_t resumed_ns; /* when its silence last began to count anew; 0 = never */
-    uint64_t bytes_received;
-    uint64_t bytes_sent;
-    atomic_u64_t messages_received; /* written in callbacks, read without the lock */
-    uint64_t messages_sent;
 } session_t;
 
 typedef struct slot {
     mutex_t lock;
     uint32_t index;
-    slot_state_t state;
-    uint32_t in_flight;
-    uint32_t pending;
     token_t token;
     io_sock_t sock;
-    bool sock_fresh; /* made by the accept that is posted, and not counted yet */
-    bool let_go;     /* the accept that is posted is being cancelled: the pool shrinks */
-    cause_t cause;   /* why a disconnect under way is given up */
-    session_t session;
-    operation_t life; /* accept and disconnect never meet */
-    operation_t recv;
-    operation_t send;
-    io_accept_buf_t accept_buf;
-    uint64_t deadline_ns; /* of what the slot waits for; 0 = none. A session has its own, too */
-    wheel_timer_t timer;  /* comes up at the first of them, or before */
-
-    list_node_t pool_node;     /* among the idle slots; guarded by the pool's lock */
-    struct slot *kick_next;    /* on the engine's kick list */
-    bool kicked;               /* it is on it */
+    uint32_t in_flight;
+    uint32_t pending;
+    uint8_t state;             /* slot_state_t */
+    uint8_t cause;             /* cause_t: why a disconnect under way is given up */
+    bool sock_fresh;           /* made by the accept that is posted, and not counted yet */
+    bool let_go;               /* the accept that is posted is being cancelled: the pool shrinks */
+    bool kicked;               /* it is on the engine's kick list */
     struct slot *dirty_next;   /* on a batch's dirty list, which its worker owns */
     const struct batch *dirty; /* the batch whose worker will flush the queue */
+    union {
+        session_t session;          /* while it serves a client, and wiped until the next accept */
+        io_accept_buf_t accept_buf; /* while an accept is posted */
+    };
+    operation_t recv;
+    union {
+        operation_t send;
+        operation_t life; /* accept or disconnect: they do not meet, and neither meets a send */
+    };
+    uint64_t deadline_ns;   /* of what the slot waits for; 0 = none. A session has its own, too */
+    wheel_timer_t timer;    /* comes up at the first of them, or before */
+    list_node_t pool_node;  /* among the idle slots; guarded by the pool's lock */
+    struct slot *kick_next; /* on the engine's kick list */
 } slot_t;
 
 void slot_init(slot_t *slot, uint32_t index);
@@ -129,22 +134,54 @@ void slot_destroy(slot_t *slot);
 /* The only place that changes a state; a change that slot_transitions lacks is a bug. */
 void slot_set_state(slot_t *slot, slot_state_t to);
 
+/* The accept that was posted has brought a client: its session begins, in the place of what the
+ * accept has left. */
+void slot_begin(slot_t *slot, token_t token);
+
+/* Or it has brought none, and what it has left is forgotten. */
+void slot_clear(slot_t *slot);
+
 /* Forgets everything of a client. Nothing is in flight, nothing is queued or held. */
 void slot_wipe(slot_t *slot);
 
 const char *slot_state_name(slot_state_t state);
 bool slot_may_change(slot_state_t from, slot_state_t to);
 
-/* An operation of the slot's client has come back. It never outlives that client, the drain waits
- * for it; one of another generation would mean that bytes may have reached a stranger. */
-void slot_land(slot_t *slot, const operation_t *operation, uint32_t flight);
-
-/* Prepares an operation for a new start, for the slot's present client. */
-static inline io_op_t *slot_arm(slot_t *slot, operation_t *operation, uint32_t flight)
+/* The slot that OPERATION is one of. */
+static inline slot_t *slot_of(operation_t *operation)
 {
-    operation->token = slot->token;
-    slot->in_flight |= flight;
+    size_t place =
+        operation->kind == OPERATION_RECV ? offsetof(slot_t, recv) : offsetof(slot_t, send);
+    return (slot_t *)(void *)((char *)operation - place);
+}
+
+/* The bit of in_flight for an operation of that KIND. */
+static inline uint32_t flight_of(operation_kind_t kind)
+{
+    switch (kind) {
+    case OPERATION_RECV:
+        return FLIGHT_RECV;
+    case OPERATION_SEND:
+        return FLIGHT_SEND;
+    case OPERATION_ACCEPT:
+    case OPERATION_DISCONNECT:
+        break;
+    }
+    return FLIGHT_LIFE;
+}
+
+/* Prepares the slot's operation of that KIND for a new start, for its present client. */
+static inline io_op_t *slot_arm(slot_t *slot, operation_kind_t kind)
+{
+    operation_t *operation = kind == OPERATION_RECV ? &slot->recv : &slot->send;
+    operation->client = token_client(slot->token);
+    operation->kind = (uint8_t)kind;
+    slot->in_flight |= flight_of(kind);
     return &operation->io;
 }
+
+/* An operation of the slot's client has come back. It never outlives that client, the drain waits
+ * for it; one of another client would mean that bytes may have reached a stranger. */
+void slot_land(slot_t *slot, const operation_t *operation);
 
 #endif

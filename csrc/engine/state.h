@@ -29,9 +29,10 @@ struct engine {
     io_sock_t listener;
     recycling_t recycling;
     table_t table;
-    slab_t pages; /* of send queues */
-    slab_t slab;  /* receive buffers */
-    slab_t large; /* and larger ones */
+    uint32_t disowned; /* in a forked child: the slots that are the parent's */
+    slab_t pages;      /* of send queues */
+    slab_t slab;       /* receive buffers */
+    slab_t large;      /* and larger ones */
     wheel_t wheel;
 
     /* Guards what follows, the growth of the table and the slots' pool nodes. Never

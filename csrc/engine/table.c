@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "../base/copy.h"
+
 int table_init(table_t *table)
 {
     *table = (table_t){0};
@@ -23,7 +25,7 @@ void table_destroy(table_t *table)
         if (chunk == NULL) {
             break;
         }
-        free(chunk);
+        copy_target_give(chunk);
     }
     free(table->chunks);
 }
@@ -35,7 +37,7 @@ slot_t *table_grow(table_t *table)
         return NULL;
     }
     if (index % TABLE_CHUNK_SLOTS == 0) {
-        slot_t *chunk = malloc(TABLE_CHUNK_SLOTS * sizeof *chunk);
+        slot_t *chunk = copy_target_take(TABLE_CHUNK_SLOTS * sizeof *chunk);
         if (chunk == NULL) {
             return NULL;
         }

@@ -105,13 +105,10 @@ static bool is_stirring(engine_t *engine, slot_t *slot, reason_t reason)
 
 void timeout_judge(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
-    if (!slot->session.overdue) {
+    if (slot->state != SLOT_OPEN || !slot->session.overdue) {
         return;
     }
     slot->session.overdue = false;
-    if (slot->state != SLOT_OPEN) {
-        return;
-    }
     expiry_t expiry = expiry_of(engine, slot, now_ns);
     if (expiry.at_ns > now_ns) {
         await(engine, slot, &expiry);

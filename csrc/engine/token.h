@@ -21,6 +21,12 @@ static inline token_t token_make(uint64_t generation, uint32_t index)
     return generation << TOKEN_INDEX_BITS | index;
 }
 
+/* Enough of the generation to tell any two clients apart that one could take for each other. */
+static inline uint32_t token_client(token_t token)
+{
+    return (uint32_t)(token >> TOKEN_INDEX_BITS);
+}
+
 static inline uint32_t token_index(token_t token)
 {
     return (uint32_t)(token & TOKEN_INDEX_MAX);

@@ -21,32 +21,52 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     self->token = event->token;
     self->app_state = Py_NewRef(Py_None);
     self->net_id = Py_NewRef(Py_None);
-    self->peer = event->slot->session.peer;
-    self->local = event->slot->session.local;
     self->connected_at = connected_at;
     return (PyObject *)self;
 }
 
 void session_end(session_object_t *session)
 {
-    (void)engine_info(session->engine->engine, session->token, &session->final);
-    session->final.closing = true;
-    atomic_u32_store(&session->ended, 1);
+    session_info_t *final = PyMem_Malloc(sizeof *final);
+    if (final == NULL) {
+        return; /* whoever asks for something of it will be told */
+    }
+    memset(final, 0, sizeof *final);
+    (void)engine_info(session->engine->engine, session->token, final);
+    final->closing = true;
+    (void)atomic_ptr_exchange(&session->final, final);
 }
 
-/* The counters now, or as they stood at the end. */
-static session_info_t info(session_object_t *self)
+/* What is known of it now, or was at the end. False where that could not be kept. */
+static bool find_info(session_object_t *self, session_info_t *out)
 {
-    session_info_t out;
-    if (atomic_u32_load(&self->ended) == 0 &&
-        engine_info(self->engine->engine, self->token, &out) == CALL_OK) {
-        return out;
+    engine_t *engine = self->engine->engine;
+    if (atomic_ptr_load(&self->final) == NULL && engine_info(engine, self->token, out) == CALL_OK) {
+        return true;
     }
-    /* The end may have come between the two looks: its counters are kept before the slot goes.
-     * In a forked child there are none; the client is the parent's. */
-    out = self->final;
-    out.closing = true;
-    return out;
+    /* The end may have come between the two looks: it is kept before the slot goes. */
+    const session_info_t *final = atomic_ptr_load(&self->final);
+    if (final == NULL) {
+        return engine_info_at_fork(engine, self->token, out);
+    }
+    *out = *final;
+    return true;
+}
+
+/* The same, or an exception. */
+static bool get_info(session_object_t *self, session_info_t *out)
+{
+    bool found = find_info(self, out);
+    if (!found) {
+        PyErr_SetString(PyExc_MemoryError, "there was no memory to keep what the session was");
+    }
+    return found;
+}
+
+static bool is_closing(session_object_t *self)
+{
+    session_info_t info;
+    return !find_info(self, &info) || info.closing;
 }
 
 static int session_traverse(session_object_t *self, visitproc visit, void *arg)
@@ -75,19 +95,24 @@ static void session_dealloc(session_object_t *self)
     Py_CLEAR(self->app_state);
     Py_CLEAR(self->net_id);
     Py_CLEAR(self->engine);
+    PyMem_Free(atomic_ptr_load(&self->final));
     type->tp_free(self);
     Py_DECREF(type);
 }
 
 static PyObject *session_repr(session_object_t *self)
 {
-    PyObject *peer = address_tuple(self->engine->state, &self->peer);
+    session_info_t info;
+    if (!get_info(self, &info)) {
+        return NULL;
+    }
+    PyObject *peer = address_tuple(self->engine->state, &info.peer);
     if (peer == NULL) {
         return NULL;
     }
     PyObject *repr =
         PyUnicode_FromFormat("<Session %llu peer=%R %s>", (unsigned long long)self->token, peer,
-                             info(self).closing ? "closing" : "open");
+                             info.closing ? "closing" : "open");
     Py_DECREF(peer);
     return repr;
 }
@@ -163,19 +188,21 @@ static PyObject *session_resume_reading(session_object_t *self, PyObject *unused
 static PyObject *session_is_closing(session_object_t *self, PyObject *unused)
 {
     (void)unused;
-    return PyBool_FromLong(info(self).closing);
+    return PyBool_FromLong(is_closing(self));
 }
 
 static PyObject *session_peername(session_object_t *self, void *closure)
 {
     (void)closure;
-    return address_tuple(self->engine->state, &self->peer);
+    session_info_t info;
+    return get_info(self, &info) ? address_tuple(self->engine->state, &info.peer) : NULL;
 }
 
 static PyObject *session_sockname(session_object_t *self, void *closure)
 {
     (void)closure;
-    return address_tuple(self->engine->state, &self->local);
+    session_info_t info;
+    return get_info(self, &info) ? address_tuple(self->engine->state, &info.local) : NULL;
 }
 
 static PyObject *session_get_extra_info(session_object_t *self, PyObject *const *args,
@@ -314,8 +341,7 @@ static PyObject *session_rtt(session_object_t *self, void *closure)
 {
     (void)closure;
     uint32_t rtt_us = 0;
-    if (atomic_u32_load(&self->ended) != 0 ||
-        engine_rtt(self->engine->engine, self->token, &rtt_us) != CALL_OK || rtt_us == 0) {
+    if (engine_rtt(self->engine->engine, self->token, &rtt_us) != CALL_OK || rtt_us == 0) {
         Py_RETURN_NONE;
     }
     return PyFloat_FromDouble(rtt_us / 1e6);
@@ -333,28 +359,16 @@ static PyObject *session_connected_at(session_object_t *self, void *closure)
     return PyFloat_FromDouble(self->connected_at);
 }
 
-static PyObject *session_bytes_received(session_object_t *self, void *closure)
+/* A uint64_t of session_info_t; CLOSURE is its offset. */
+static PyObject *session_counter(session_object_t *self, void *closure)
 {
-    (void)closure;
-    return PyLong_FromUnsignedLongLong(info(self).bytes_received);
-}
-
-static PyObject *session_bytes_sent(session_object_t *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromUnsignedLongLong(info(self).bytes_sent);
-}
-
-static PyObject *session_messages_received(session_object_t *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromUnsignedLongLong(info(self).messages_received);
-}
-
-static PyObject *session_messages_sent(session_object_t *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromUnsignedLongLong(info(self).messages_sent);
+    session_info_t info;
+    if (!get_info(self, &info)) {
+        return NULL;
+    }
+    uint64_t value;
+    memcpy(&value, (const char *)&info + (uintptr_t)closure, sizeof value);
+    return PyLong_FromUnsignedLongLong(value);
 }
 
 PyDoc_STRVAR(send_doc,
@@ -426,6 +440,8 @@ static PyMethodDef session_methods[] = {
 };
 
 #define GETTER(name, doc) {#name, (getter)session_##name, NULL, doc, NULL}
+#define COUNTER(name, doc)                                                                         \
+    {#name, (getter)session_counter, NULL, doc, (void *)offsetof(session_info_t, name)}
 #define SETTER(name, doc) {#name, (getter)session_##name, (setter)session_set_##name, doc, NULL}
 
 static PyGetSetDef session_getset[] = {
@@ -437,10 +453,10 @@ static PyGetSetDef session_getset[] = {
     SETTER(priority, "The order of broadcasts, higher first; 0 at first."),
     GETTER(rtt, "The TCP stack's round-trip time in seconds; None where it does not tell\n"
                 "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer)."),
-    GETTER(bytes_received, "Bytes received from the client so far."),
-    GETTER(bytes_sent, "Bytes that the TCP stack has taken so far."),
-    GETTER(messages_received, "Calls of on_data so far."),
-    GETTER(messages_sent, "Calls of send() with data so far."),
+    COUNTER(bytes_received, "Bytes received from the client so far."),
+    COUNTER(bytes_sent, "Bytes that the TCP stack has taken so far."),
+    COUNTER(messages_received, "Calls of on_data so far."),
+    COUNTER(messages_sent, "Calls of send() with data so far."),
     {NULL, NULL, NULL, NULL, NULL},
 };
 

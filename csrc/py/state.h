@@ -78,14 +78,11 @@ typedef struct {
     PyObject *net_id;    /* None until login */
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *weakrefs;
-    io_addr_t peer;
-    io_addr_t local;
+    atomic_ptr_t final; /* session_info_t: what its slot knew of it at the end; NULL before */
     double connected_at;
     double logged_in_at;   /* 0 = not */
     atomic_u32_t priority; /* an int */
     atomic_u32_t begun;    /* requests have been begun for it */
-    atomic_u32_t ended;    /* FINAL holds */
-    session_info_t final;  /* the counters as they stood at the end */
 } session_object_t;
 
 extern PyType_Spec engine_type_spec;
@@ -98,7 +95,7 @@ const framing_t *framing_of(module_state_t *state, PyObject *object);
 /* A new Session for the client of EVENT. */
 PyObject *session_new(engine_object_t *engine, const event_t *event);
 
-/* Keeps the counters of a session that is about to lose its slot. */
+/* Keeps the addresses and counters of a session that is about to lose its slot. */
 void session_end(session_object_t *session);
 
 /* The body of a worker: events to callbacks, until the engine stops. NULL with an

@@ -23,12 +23,12 @@ static const struct {
     size_t size;
     const char *name;
 } lasting[] = {
-    LASTING(lock),  /* guards the slot, not the client */
-    LASTING(state), /* the life cycle goes on */
-    LASTING(sock),  /* recycled */
-    LASTING(life),  /* armed anew for each use, as the next two */
-    LASTING(recv),      LASTING(send),       LASTING(pool_node), /* the pool's */
-    LASTING(kick_next),                                          /* a worker still has to look */
+    LASTING(lock),                           /* guards the slot, not the client */
+    LASTING(state),                          /* the life cycle goes on */
+    LASTING(sock),                           /* recycled */
+    LASTING(recv),                           /* armed anew for each use, as the next */
+    LASTING(send),      LASTING(pool_node),  /* the pool's */
+    LASTING(kick_next),                      /* a worker still has to look */
     LASTING(kicked),    LASTING(dirty_next), /* a worker still has to flush, and finds nothing */
     LASTING(dirty),     LASTING(timer),      /* comes up for whoever is there then */
 };
@@ -50,7 +50,6 @@ static void test_wipe(void)
     slot_init(&fresh, 7);
     slot_init(&used, 7);
     memset(&used.session, 0xAB, sizeof used.session);
-    memset(&used.accept_buf, 0xAB, sizeof used.accept_buf);
     used.token = 0xABABABAB;
     used.pending = 0xAB;
     used.deadline_ns = 0xABABABAB;

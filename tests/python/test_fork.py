@@ -84,7 +84,7 @@ def test_the_server_is_the_parents():
                 print("closed")
         session.close()
         session.abort()
-        print(session.is_closing(), session.bytes_received)
+        print(session.is_closing(), session.bytes_received, session.peername[0])
         with Recorder() as mine, Client(mine.address) as other:
             print(other.ask(b"mine").decode())
 
@@ -96,7 +96,20 @@ def test_the_server_is_the_parents():
     server.stop()
     print(server.stats().connections_total, why.reason.value)
     """,
-        ["[]", "0", "0", "None", "1", *["closed"] * 3, "True", "0", "mine", "1", "peer_eof"],
+        [
+            "[]",
+            "0",
+            "0",
+            "None",
+            "1",
+            *["closed"] * 3,
+            "True",
+            "6",
+            "127.0.0.1",
+            "mine",
+            "1",
+            "peer_eof",
+        ],
     )
 
 

@@ -42,15 +42,16 @@ static void check__flight(world_t *world, const slot_t *slot)
 {
     const struct {
         const operation_t *operation;
-        uint32_t bit;
+        uint32_t bits;
         const char *name;
     } operations[] = {
-        {&slot->life, FLIGHT_LIFE, "accept or disconnect"},
         {&slot->recv, FLIGHT_RECV, "receive"},
-        {&slot->send, FLIGHT_SEND, "send"},
+        {&slot->send, FLIGHT_SEND | FLIGHT_LIFE, "send, accept or disconnect"},
     };
+    CHECK_THAT(world, (slot->in_flight & FLIGHT_LIFE) == 0 || slot->in_flight == FLIGHT_LIFE,
+               "slot %u: something else beside an accept or disconnect", slot->index);
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
-        bool told = (slot->in_flight & operations[i].bit) != 0;
+        bool told = (slot->in_flight & operations[i].bits) != 0;
         bool is = sim_is_outstanding(world->io, &operations[i].operation->io);
         CHECK_THAT(world, told == is, "slot %u: its %s is in flight: %d, outstanding: %d",
                    slot->index, operations[i].name, told, is);
@@ -200,7 +201,7 @@ static void check__slot(world_t *world, slot_t *slot)
 {
     check__flight(world, slot);
     check__timer(world, slot);
-    bool paused = slot->session.read_paused && slot->state == SLOT_OPEN;
+    bool paused = slot->state == SLOT_OPEN && slot->session.read_paused;
     uint32_t tellable = paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;
     CHECK_THAT(world, tellable == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0 || slot->kicked,
                "slot %u: an event is forgotten", slot->index);
@@ -214,7 +215,9 @@ static void check__slot(world_t *world, slot_t *slot)
     case SLOT_ACCEPTING:
         CHECK_THAT(world, slot->in_flight == FLIGHT_LIFE, "slot %u accepts with flight %x",
                    slot->index, slot->in_flight);
-        break;
+        CHECK_THAT(world, slot->token == TOKEN_NONE && slot->deadline_ns == 0,
+                   "slot %u accepts for somebody", slot->index);
+        return; /* the accept has the session's place */
     case SLOT_OPEN:
     case SLOT_FLUSHING:
         check__serving(world, slot);
@@ -316,7 +319,7 @@ static void check__count(world_t *world, census_t *census)
         uint64_t timer_ns = atomic_u64_load(&slot->timer.due_ns);
         census->timer_ns =
             timer_ns != 0 && timer_ns < census->timer_ns ? timer_ns : census->timer_ns;
-        if (slot->session.recv_buf != NULL) {
+        if (slot->token != TOKEN_NONE && slot->session.recv_buf != NULL) {
             census->large += slot->session.recv_slab == &engine->large;
             census->bufs += slot->session.recv_slab == &engine->slab;
         }

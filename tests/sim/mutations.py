@@ -29,7 +29,11 @@ NO_CHECKS: tuple[Change, ...] = (
         "void slot_wipe(slot_t *slot)\n{\n    CHECK(slot->in_flight == 0);",
         "void slot_wipe(slot_t *slot)\n{",
     ),
-    ("slot.c", "CHECK(operation->token == slot->token && (slot->in_flight & flight) != 0);", ""),
+    (
+        "slot.c",
+        "CHECK(operation->client == token_client(slot->token) && (slot->in_flight & flight) != 0);",
+        "",
+    ),
 )
 DRAIN = "slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0"
 NO_DRAIN: Change = (

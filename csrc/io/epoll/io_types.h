@@ -52,15 +52,18 @@ typedef struct io_op {
     uint8_t kind;
     uint8_t state;
     bool cancelled;
+    bool borrows; /* a receive that has no buffer yet, but LENDER */
     union {
         struct {
-            void *buf;
+            union {
+                void *buf;
+                struct io_lender *lender;
+            };
             uint32_t len;
-            struct io_lender *lender; /* of BUF; or NULL */
         } recv;
         struct {
-            struct epoll_sock **out;
-            struct epoll_sock *made;
+            struct epoll_sock *
+                *out; /* where the socket stands from the start, without descriptor */
             io_accept_buf_t *buf;
         } accept;
     } u;

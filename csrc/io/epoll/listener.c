@@ -50,23 +50,27 @@ static void listener__check_backlog(io_t *io, struct epoll_sock *sock)
     }
 }
 
+/* OP brings no connection: its socket is not needed. */
+static void listener__put_back(io_t *io, io_op_t *op)
+{
+    sock_table_put(&io->socks, *op->u.accept.out);
+    *op->u.accept.out = IO_SOCK_NONE;
+}
+
 /* Gives OP its result, without a connection. */
 static void listener__fail(io_t *io, io_op_t *op, uint32_t status, int error)
 {
-    sock_table_put(&io->socks, op->u.accept.made);
-    op->u.accept.made = NULL;
+    listener__put_back(io, op);
     sock_op_done(op, 0, status, error);
 }
 
 static void listener__succeed(io_op_t *op, int fd, const struct sockaddr_storage *peer)
 {
-    struct epoll_sock *made = op->u.accept.made;
-    op->u.accept.made = NULL;
+    struct epoll_sock *made = *op->u.accept.out;
     mutex_lock(&made->lock); /* a late event for its last descriptor may be looking */
     made->fd = fd;
     mutex_unlock(&made->lock);
     address_from_native(peer, &op->u.accept.buf->peer);
-    *op->u.accept.out = made;
     sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
 }
 
@@ -139,8 +143,7 @@ void listener_forget(io_t *io, struct epoll_sock *sock, io_op_t *op)
 {
     list_remove(&op->node);
     sock->listener->outstanding--;
-    sock_table_put(&io->socks, op->u.accept.made);
-    op->u.accept.made = NULL;
+    listener__put_back(io, op);
 }
 
 void listener_destroy(struct epoll_sock *sock)
@@ -164,8 +167,8 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
     op->kind = OP_ACCEPT;
     op->cancelled = false;
     op->error = 0;
+    *inout = made;
     op->u.accept.out = inout;
-    op->u.accept.made = made;
     op->u.accept.buf = buf;
     listener->listener->outstanding++;
     mutex_lock(&io->manager_lock);

@@ -100,11 +100,11 @@ static bool sock__recv_probe(struct epoll_sock *sock, io_op_t *op)
 }
 
 /* Returns what was received, or a negated errno. */
-static ssize_t sock__call_recv(int fd, const io_op_t *op)
+static ssize_t sock__call_recv(int fd, void *buf, uint32_t len)
 {
     ssize_t got;
     do {
-        got = recv(fd, op->u.recv.buf, op->u.recv.len, 0);
+        got = recv(fd, buf, len, 0);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }
@@ -113,15 +113,17 @@ static ssize_t sock__call_recv(int fd, const io_op_t *op)
 static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
 {
     io_lender_t *lender = op->u.recv.lender;
-    op->u.recv.buf = lender->lend(lender);
-    if (op->u.recv.buf == NULL) {
+    void *buf = lender->lend(lender);
+    if (buf == NULL) {
         return -ENOMEM;
     }
-    ssize_t got = sock__call_recv(fd, op);
+    ssize_t got = sock__call_recv(fd, buf, op->u.recv.len);
     if (got <= 0) {
-        lender->take_back(lender, op->u.recv.buf);
-        op->u.recv.buf = NULL;
+        lender->take_back(lender, buf);
+        return got;
     }
+    op->u.recv.buf = buf;
+    op->borrows = false;
     return got;
 }
 
@@ -131,8 +133,8 @@ static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
     if (op->u.recv.len == 0) {
         return sock__recv_probe(sock, op);
     }
-    ssize_t got = op->u.recv.lender == NULL ? sock__call_recv(sock->fd, op)
-                                            : sock__call_recv_borrow(sock->fd, op);
+    ssize_t got = op->borrows ? sock__call_recv_borrow(sock->fd, op)
+                              : sock__call_recv(sock->fd, op->u.recv.buf, op->u.recv.len);
     if (got == -EAGAIN) {
         sock__drained(sock, op);
         return false;
@@ -253,15 +255,15 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
 {
     op->u.recv.buf = buf;
     op->u.recv.len = len;
-    op->u.recv.lender = NULL;
+    op->borrows = false;
     return sock__recv(io, op, sock);
 }
 
 int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender)
 {
-    op->u.recv.buf = NULL;
-    op->u.recv.len = lender->size;
     op->u.recv.lender = lender;
+    op->u.recv.len = lender->size;
+    op->borrows = true;
     return sock__recv(io, op, sock);
 }
 
