@@ -2,11 +2,18 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError
 
 ROOT = Path(__file__).parent
+
+# The whole extension is optimized at once, which saves a message a tenth of its instructions.
+# cl.exe does so by itself: Python builds all extensions with /GL and /LTCG.
+WHOLE_PROGRAM = "-flto=auto"
 
 
 def target_is_windows() -> bool:
@@ -28,6 +35,35 @@ def version() -> str:
     return scope["__version__"]
 
 
+class BuildEngine(build_ext):
+    """Optimizes the whole program where the compiler can."""
+
+    def build_extensions(self) -> None:
+        """The one there is."""
+        if not msvc and not sanitizers and self.can_optimize_whole_program():
+            for extension in self.extensions:
+                extension.extra_compile_args += [WHOLE_PROGRAM]
+                extension.extra_link_args += [WHOLE_PROGRAM]
+        super().build_extensions()
+
+    def can_optimize_whole_program(self) -> bool:
+        """Whether a program comes out of it: the linker needs a plugin, too."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "empty.c")
+            source.write_text("int main(void) { return 0; }\n", "utf-8")
+            flags = [WHOLE_PROGRAM]
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=flags
+                )
+                self.compiler.link_executable(
+                    objects, "empty", output_dir=folder, extra_postargs=flags
+                )
+            except CCompilerError:
+                return False
+        return True
+
+
 backend = "iocp" if target_is_windows() else "epoll"
 # cl.exe takes /-switches; gcc, clang and mingw take the others.
 msvc = sys.platform == "win32" and "CC" not in os.environ
@@ -35,7 +71,8 @@ compile_args = (
     ["/std:c11", "/W4", "/O2"] if msvc else ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 )
 link_args: list[str] = []
-for flag in os.environ.get("IOCPREUSE_SANITIZE", "").split():
+sanitizers = os.environ.get("IOCPREUSE_SANITIZE", "").split()
+for flag in sanitizers:
     compile_args += [f"-fsanitize={flag}", "-fno-omit-frame-pointer", "-g", "-UNDEBUG"]
     link_args += [f"-fsanitize={flag}"]
 
@@ -46,6 +83,7 @@ else:
     macros += [("_GNU_SOURCE", "1")]
 
 setup(
+    cmdclass={"build_ext": BuildEngine},
     ext_modules=[
         Extension(
             "iocpreuse._engine",
