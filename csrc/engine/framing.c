@@ -105,10 +105,13 @@ static frame_t cut_known(cutter_t *cutter, uint32_t skip, uint32_t len)
 
 static uint64_t read_prefix(const framing_t *framing, const char *bytes)
 {
+    const unsigned char *from = (const unsigned char *)bytes;
+    if (framing->prefix == 4 && !framing->little) { /* as most have it: two instructions */
+        return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+    }
     uint64_t length = 0;
     for (uint32_t i = 0; i < framing->prefix; i++) {
-        uint32_t place = framing->little ? framing->prefix - 1 - i : i;
-        length = length << 8 | (unsigned char)bytes[place];
+        length = length << 8 | from[framing->little ? framing->prefix - 1 - i : i];
     }
     return length;
 }

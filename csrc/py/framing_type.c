@@ -107,6 +107,13 @@ static bool check_line(const framing_t *framing, const char *line, Py_ssize_t le
 
 static void put_prefix(const framing_t *framing, char *out, uint64_t len)
 {
+    if (framing->prefix == 4 && !framing->little) { /* as most have it: two instructions */
+        out[0] = (char)(len >> 24);
+        out[1] = (char)(len >> 16);
+        out[2] = (char)(len >> 8);
+        out[3] = (char)len;
+        return;
+    }
     for (uint32_t i = 0; i < framing->prefix; i++) {
         uint32_t place = framing->little ? i : framing->prefix - 1 - i;
         out[place] = (char)(len & 0xff);
@@ -130,9 +137,11 @@ static PyObject *pack(const framing_t *framing, const char *bytes, Py_ssize_t le
     if (len > 0) {
         memcpy(out + prefix, bytes, (size_t)len);
     }
-    memcpy(out + prefix + len, framing->delimiter, framing->delimiter_len);
-    if (framing->kind == FRAMING_LINES && !check_line(framing, out, len)) {
-        Py_CLEAR(packed);
+    if (framing->kind == FRAMING_LINES) {
+        memcpy(out + prefix + len, framing->delimiter, framing->delimiter_len);
+        if (!check_line(framing, out, len)) {
+            Py_CLEAR(packed);
+        }
     }
     return packed;
 }
