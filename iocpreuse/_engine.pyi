@@ -109,7 +109,6 @@ class Engine:
         on_disconnect: Callable[[Session, Any], object] | None,
         on_error: Callable[[Session | None, str, BaseException], object],
         make_disconnect: Callable[[int, int, int | None, int, int, int, int], object],
-        connected_only: dict[SessionId, Session],
         on_login: Callable[[Session], object] | None,
         login: Callable[..., None],
         logout: Callable[[Session], None],

@@ -14,12 +14,11 @@ from iocpreuse.session import SessionId
 def make_engine(
     settings: Settings,
     sessions: dict[SessionId, Session],
-    connected_only: dict[SessionId, Session],
     hooks: dict[str, Any],
 ) -> Engine:
     """An engine that is bound and listens; OSError, which names the address, where it cannot.
 
-    It fills SESSIONS and CONNECTED_ONLY. HOOKS are the callbacks of find_callbacks, and what the
+    It fills SESSIONS. HOOKS are the callbacks of find_callbacks, and what the
     facade itself wants to be called for. A socket in SETTINGS passes to the engine.
     """
     handle = None if settings.sock is None else settings.sock.fileno()
@@ -52,7 +51,6 @@ def make_engine(
             write_low=settings.write_low,
             write_limit=settings.write_limit,
             sessions=sessions,
-            connected_only=connected_only,
             make_disconnect=partial(make_disconnect, settings.framing),
             **hooks,
         )

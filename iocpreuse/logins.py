@@ -9,27 +9,21 @@ from iocpreuse.errors import LoginConflict, SessionClosed
 
 if TYPE_CHECKING:
     from iocpreuse._engine import Session
-    from iocpreuse.session import SessionId
 
 CONFLICTS = ("reject", "replace")
 
 
 class Logins:
-    """Who is logged in under which name, and who is connected only. Any thread.
-
-    The engine puts each new session in `connected_only`, and takes it out of both at its end.
-    """
+    """Who is logged in under which name. Any thread."""
 
     def __init__(self) -> None:
         """Nobody is here yet."""
-        self.connected_only: dict[SessionId, Session] = {}
         self.logged_in: dict[Hashable, Session] = {}
         self._lock = threading.Lock()  # for logged_in and the sessions' names; a leaf
 
     def _leave_to_parent(self) -> None:
         """In a forked child: nobody is here, and no thread that may hold the lock."""
         self._lock = threading.Lock()
-        self.connected_only.clear()
         self.logged_in.clear()
 
     def login(self, session: "Session", net_id: Hashable, conflict: object = "reject") -> None:
@@ -45,7 +39,6 @@ class Logins:
         if session.is_closing():
             self.logout(session)
             raise SessionClosed("the session is closed or closing")
-        self.connected_only.pop(session.id, None)
         session._tell_login()
         if other is not None:
             other._replace()

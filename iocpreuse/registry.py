@@ -1,7 +1,7 @@
-"""Live read-only views of the clients: SessionsView."""
+"""Live read-only views of the clients: SessionsView, NamelessView."""
 
 from collections.abc import Hashable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from iocpreuse._engine import Session
@@ -35,24 +35,55 @@ class SessionsView(Mapping[Key, "Session"]):
         """Whether the session is open."""
         return key in self._sessions
 
-    # dict.copy is one step for other threads, with and without the GIL.
+    def _now(self) -> dict[Key, "Session"]:
+        # dict.copy is one step for other threads, with and without the GIL.
+        return self._sessions.copy()
 
     def __iter__(self) -> Iterator[Key]:
         """The keys at this moment."""
-        return iter(self._sessions.copy())
+        return iter(self._now())
 
     def keys(self) -> KeysView[Key]:
         """The keys at this moment."""
-        return self._sessions.copy().keys()
+        return self._now().keys()
 
     def values(self) -> ValuesView["Session"]:
         """The sessions that are open at this moment."""
-        return self._sessions.copy().values()
+        return self._now().values()
 
     def items(self) -> ItemsView[Key, "Session"]:
         """Both."""
-        return self._sessions.copy().items()
+        return self._now().items()
 
     def __repr__(self) -> str:
         """Its size; the sessions themselves may be many."""
-        return f"<SessionsView of {len(self._sessions)} sessions>"
+        return f"<{type(self).__name__} of {len(self)} sessions>"
+
+
+class NamelessView(SessionsView[Key]):
+    """Those of them that have no net_id: `Server.connected_only`.
+
+    It is found out when it is asked: len() and the copies look at each session.
+    """
+
+    __slots__ = ()
+
+    def _now(self) -> dict[Key, "Session"]:
+        every = self._sessions.copy()
+        return {key: session for key, session in every.items() if session.net_id is None}
+
+    def __getitem__(self, key: Key) -> "Session":
+        """The session, or KeyError when it has ended or has a name."""
+        session = self._sessions[key]
+        if session.net_id is not None:
+            raise KeyError(key)
+        return session
+
+    def __len__(self) -> int:
+        """How many are open and nameless."""
+        return sum(session.net_id is None for session in self._sessions.copy().values())
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the session is open and nameless."""
+        session = self._sessions.get(cast("Key", key))
+        return session is not None and session.net_id is None

@@ -16,7 +16,7 @@ from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
 from iocpreuse.pending import Aborted, PendingBook
 from iocpreuse.reason import Disconnect
-from iocpreuse.registry import SessionsView
+from iocpreuse.registry import NamelessView, SessionsView
 from iocpreuse.session import NetId, SessionId
 from iocpreuse.signals import serve_until_stopped
 from iocpreuse.stats import Stats, make_stats
@@ -76,7 +76,7 @@ class Server:
         self._logins = Logins()
         self._pending = PendingBook(self.send, self._find)
         self._view = SessionsView(self._sessions)
-        self._connected_only_view = SessionsView(self._logins.connected_only)
+        self._connected_only_view = NamelessView(self._sessions)
         self._logged_in_view = SessionsView(self._logins.logged_in)
         self._lock = threading.Lock()  # for _state and what goes with it; never in a callback
         self._state = _State.NEW
@@ -158,7 +158,7 @@ class Server:
                 "on_pool": _log_pool,
                 "on_farewell": _log_farewell,
             }
-            engine = make_engine(self._settings, self._sessions, self._logins.connected_only, hooks)
+            engine = make_engine(self._settings, self._sessions, hooks)
             # Callbacks run before this returns, and use both.
             self._engine, self._address = engine, engine.address
             try:
@@ -283,7 +283,7 @@ class Server:
 
     @property
     def connected_only(self) -> Mapping[SessionId, Session]:
-        """Of these, the ones that have not logged in; like `sessions`."""
+        """Of these, the ones that have not logged in; like `sessions`, but len() looks at each."""
         return self._connected_only_view
 
     @property

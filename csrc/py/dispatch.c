@@ -79,17 +79,14 @@ static PyObject *call(engine_object_t *self, const event_t *event, PyObject *cal
     return result;
 }
 
-/* The registries' key is an int, as Session.id is. */
+/* The registry's key is an int, as Session.id is. */
 static int register_session(engine_object_t *self, token_t token, PyObject *session)
 {
     PyObject *key = PyLong_FromUnsignedLongLong(token);
     if (key == NULL) {
         return -1;
     }
-    int status = PyDict_SetItem(self->connected_only, key, session);
-    if (status == 0) {
-        status = PyDict_SetItem(self->sessions, key, session);
-    }
+    int status = PyDict_SetItem(self->sessions, key, session);
     Py_DECREF(key);
     return status;
 }
@@ -102,9 +99,6 @@ static void unregister_session(engine_object_t *self, const event_t *event,
     PyObject *key = PyLong_FromUnsignedLongLong(event->token);
     if (key == NULL || PyDict_DelItem(self->sessions, key) < 0) {
         PyErr_Clear(); /* it never came in: no memory at its start */
-    }
-    if (key == NULL || PyDict_DelItem(self->connected_only, key) < 0) {
-        PyErr_Clear(); /* it has logged in */
     }
     Py_XDECREF(key);
     bool has_name;

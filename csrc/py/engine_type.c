@@ -54,7 +54,6 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->on_disconnect);
     Py_VISIT(self->on_error);
     Py_VISIT(self->make_disconnect);
-    Py_VISIT(self->connected_only);
     Py_VISIT(self->on_login);
     Py_VISIT(self->login);
     Py_VISIT(self->logout);
@@ -75,7 +74,6 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->on_disconnect);
     Py_CLEAR(self->on_error);
     Py_CLEAR(self->make_disconnect);
-    Py_CLEAR(self->connected_only);
     Py_CLEAR(self->on_login);
     Py_CLEAR(self->login);
     Py_CLEAR(self->logout);

@@ -52,7 +52,6 @@ static const struct {
     size_t offset;
 } objects[] = {
     {"sessions", offsetof(engine_object_t, sessions)},
-    {"connected_only", offsetof(engine_object_t, connected_only)},
     {"on_connect", offsetof(engine_object_t, on_connect)},
     {"on_data", offsetof(engine_object_t, on_data)},
     {"on_drain", offsetof(engine_object_t, on_drain)},
@@ -207,9 +206,8 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
         PyErr_SetString(PyExc_TypeError, "Engine: arguments that it does not know");
         return false;
     }
-    if (self->sessions == NULL || self->connected_only == NULL || !PyDict_Check(self->sessions) ||
-        !PyDict_Check(self->connected_only)) {
-        PyErr_SetString(PyExc_TypeError, "Engine: sessions and connected_only must be dicts");
+    if (self->sessions == NULL || !PyDict_Check(self->sessions)) {
+        PyErr_SetString(PyExc_TypeError, "Engine: sessions must be a dict");
         return false;
     }
     return true;

@@ -45,9 +45,8 @@ typedef struct {
     PyObject_HEAD module_state_t *state;
     PyObject *module; /* keeps STATE alive */
     engine_t *engine;
-    PyObject *sessions;       /* dict: SessionId to Session */
-    PyObject *connected_only; /* the same, of those without a net_id */
-    PyObject *on_connect;     /* callbacks: NULL where the application has none */
+    PyObject *sessions;   /* dict: SessionId to Session */
+    PyObject *on_connect; /* callbacks: NULL where the application has none */
     PyObject *on_data;
     PyObject *on_drain;
     PyObject *on_eof;

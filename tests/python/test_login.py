@@ -28,13 +28,22 @@ def test_login_moves_a_client_between_the_registries(serve):
         session = server.next_session()
         assert session.net_id is None
         assert session.logged_in_at is None
-        assert dict(server.connected_only) == {session.id: session}
+        nameless = server.connected_only
+        assert dict(nameless) == {session.id: session}
+        assert session.id in nameless
+        assert nameless[session.id] is session
+        assert len(nameless) == 1
+        assert list(nameless) == list(nameless.keys()) == [session.id]
+        assert list(nameless.values()) == [session]
         assert dict(server.logged_in) == {}
         assert client.ask(b"alice____")[:5] == b"hello"
         assert session.net_id == "alice____"
         assert session.logged_in_at >= session.connected_at
         assert dict(server.logged_in) == {"alice____": session}
-        assert dict(server.connected_only) == {}
+        assert dict(nameless) == {}
+        assert len(nameless) == 0
+        assert session.id not in nameless
+        assert nameless.get(session.id) is None
         assert server.get(session.id) is session
     ended, _why = server.next_end()
     assert ended is session

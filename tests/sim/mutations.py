@@ -63,8 +63,12 @@ MUTANTS = (
         "token-at-start",
         (
             ("recycle.c", "    sendq_clear(&session->out, &batch->done);\n", ""),
-            ("slot.c", QUEUE_GUARD, "sendq_t out = slot->session.out;"),
-            ("slot.c", WIPE, WIPE + "    slot->session.out = out;\n"),
+            ("slot.c", QUEUE_GUARD, ""),
+            (
+                "slot.c",
+                WIPE,
+                f"    sendq_t out = slot->session.out;\n{WIPE}    slot->session.out = out;\n",
+            ),
         ),
     ),
     Mutant("token-at-completion", (NO_DRAIN, *NO_CHECKS)),
