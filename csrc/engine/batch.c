@@ -51,9 +51,17 @@ void batch_begin(batch_t *batch, uint64_t now_ns)
     batch->watched_next = 1; /* it begins with the first */
     atomic_u64_store(&batch->running_since_ns, now_ns);
     batch->begun_ns = now_ns;
+    atomic_u64_store(&batch->sends, 0);
     mutex_unlock(&batch->lock);
     batch->events = events == batch->room[0] ? batch->room[1] : batch->room[0];
     batch->count = 0;
+}
+
+void batch_attach(batch_t *batch, uint64_t now_ns)
+{
+    mutex_lock(&batch->lock);
+    batch->begun_ns = now_ns;
+    mutex_unlock(&batch->lock);
 }
 
 event_t *batch_take(batch_t *batch)
@@ -131,10 +139,16 @@ void batch_add_dirty(batch_t *batch, slot_t *slot)
     mutex_unlock(&batch->lock);
 }
 
-uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns)
+static bool took_longer(batch_t *batch, uint64_t now_ns, uint32_t ran, uint64_t long_ns,
+                        uint64_t send_ns)
 {
-    uint32_t ran = batch->running_next; /* which nobody else writes */
-    return ran == 0 ? 0 : (now_ns - batch->begun_ns) / ran;
+    return now_ns > batch->begun_ns + ran * long_ns + atomic_u64_load(&batch->sends) * send_ns;
+}
+
+bool batch_was_slow(batch_t *batch, uint64_t now_ns, uint64_t long_ns, uint64_t send_ns)
+{
+    /* Nobody else writes these. */
+    return took_longer(batch, now_ns, batch->running_next, long_ns, send_ns);
 }
 
 void batch_steal(batch_t *from, batch_t *to, uint32_t most)
@@ -153,6 +167,11 @@ void batch_steal(batch_t *from, batch_t *to, uint32_t most)
     to->count += count;
 }
 
+bool batch_is_running(batch_t *batch)
+{
+    return atomic_u64_load(&batch->running_since_ns) != 0;
+}
+
 bool batch_watch(batch_t *batch, uint64_t now_ns)
 {
     if (atomic_u64_load(&batch->running_since_ns) == 0) {
@@ -168,7 +187,8 @@ bool batch_watch(batch_t *batch, uint64_t now_ns)
     return running;
 }
 
-bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t long_ns)
+bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t long_ns,
+                   uint64_t send_ns)
 {
     if (atomic_u64_load(&batch->running_since_ns) == 0) {
         return false;
@@ -176,7 +196,7 @@ bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t lon
     mutex_lock(&batch->lock);
     uint32_t ran = run_so_far(batch);
     bool running = atomic_u64_load(&batch->running_since_ns) != 0;
-    bool slow = running && ran >= calls && now_ns - batch->begun_ns > ran * long_ns;
+    bool slow = running && ran >= calls && took_longer(batch, now_ns, ran, long_ns, send_ns);
     mutex_unlock(&batch->lock);
     return slow;
 }

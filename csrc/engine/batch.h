@@ -57,6 +57,7 @@ typedef struct batch {
     /* The worker's own. */
     uint32_t slow;           /* callbacks in a row that took long */
     uint64_t begun_ns;       /* when the events that run began; written under LOCK */
+    atomic_u64_t sends;      /* what they have sent; only the worker writes it */
     struct batch *crew_next; /* in the engine's list of batches; constant */
 
     /* While it gathers: what its events have sent waits for what later ones send. */
@@ -93,6 +94,9 @@ bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 /* The events so far begin to run, at NOW_NS; the batch goes on with an empty list. */
 void batch_begin(batch_t *batch, uint64_t now_ns);
 
+/* Until NOW_NS they have waited for the interpreter; they run from now on. */
+void batch_attach(batch_t *batch, uint64_t now_ns);
+
 /* The next of them to run; NULL when all have been taken, here or by another worker. What
  * was taken before has run; SENT_TO tells then how many slots are to be flushed. */
 event_t *batch_take(batch_t *batch);
@@ -114,15 +118,20 @@ slot_t *batch_take_dirty(batch_t *batch);
 /* Moves what has not begun to run to TO, up to MOST of it and as far as there is room. */
 void batch_steal(batch_t *from, batch_t *to, uint32_t most);
 
-/* How long each of the events that have run took on average, at NOW_NS. The worker's. */
-uint64_t batch_mean_ns(batch_t *batch, uint64_t now_ns);
+/* Whether the events that have run took more than LONG_NS each at NOW_NS, not counting SEND_NS for
+ * each time that they sent. The worker's. */
+bool batch_was_slow(batch_t *batch, uint64_t now_ns, uint64_t long_ns, uint64_t send_ns);
+
+/* Whether events run, or wait for the interpreter. From any thread; it may end the moment after. */
+bool batch_is_running(batch_t *batch);
 
 /* Whether events run, at the manager's look at NOW_NS. They are stuck from the last one on by
  * which they had come on. */
 bool batch_watch(batch_t *batch, uint64_t now_ns);
 
-/* Whether CALLS and more have run of those that run now, and took more than LONG_NS each. */
-bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t long_ns);
+/* Whether CALLS and more have run of those that run now, and were as slow as that. */
+bool batch_is_slow(batch_t *batch, uint64_t now_ns, uint32_t calls, uint64_t long_ns,
+                   uint64_t send_ns);
 
 /* Whether events that have not come on since SINCE_NS hold anything up. */
 bool batch_is_stuck(batch_t *batch, uint64_t since_ns);

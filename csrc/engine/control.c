@@ -32,14 +32,15 @@ slot_t *control_lock(engine_t *engine, token_t token, call_t *why)
     return NULL;
 }
 
-/* Leaves the flush to BATCH's worker, which does it when its callbacks have run; false where
- * it is not to wait: another worker has it already. */
+/* Leaves the flush to BATCH's worker, which does it when its callbacks have run, or to another that
+ * has run its own and comes to it now; false where it is not to wait: callbacks of another worker
+ * that has it already still run. */
 static bool defer(slot_t *slot, batch_t *batch)
 {
     if (slot->dirty == NULL) {
         batch_add_dirty(batch, slot);
     }
-    return slot->dirty == batch;
+    return slot->dirty == batch || !batch_is_running(slot->dirty);
 }
 
 bool control_may_gather(engine_t *engine)
@@ -62,6 +63,9 @@ static bool is_flood(engine_t *engine)
 void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     bool little = slot->session.out.bytes < SEND_AT_ONCE_BYTES;
+    if (batch != NULL) {
+        atomic_u64_count(&batch->sends, 1);
+    }
     if (little && batch != NULL && defer(slot, batch)) {
         return;
     }

@@ -16,6 +16,9 @@
 #define BLOCKS_CALLS 8u
 #define BLOCKING_NS  (1 * NS_PER_S)
 
+/* What one send may take of that: a callback that sends to thousands works, and does not block. */
+#define BLOCKS_SEND_NS (4 * NS_PER_US)
+
 /* Values of engine->watch. */
 #define WATCH_ASLEEP 0u /* the manager sleeps long: wake it */
 #define WATCH_AWAKE  1u /* it looks again soon, and nothing has begun since its last look */
@@ -107,7 +110,7 @@ void crew_end(engine_t *engine, batch_t *batch, uint64_t now_ns)
     if (batch->running_next == 0) {
         return; /* nothing has run: it is about memory that sends have left */
     }
-    bool slow = batch_mean_ns(batch, now_ns) > BLOCKS_NS;
+    bool slow = batch_was_slow(batch, now_ns, BLOCKS_NS, BLOCKS_SEND_NS);
     batch->slow = slow ? batch->slow + batch->running_next : 0;
     if (batch->slow >= BLOCKS_CALLS) {
         atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
@@ -139,7 +142,7 @@ void crew_watch(engine_t *engine, uint64_t now_ns)
             io_wake(engine->io, 1);
         }
         /* A long batch of such callbacks is not waited for. */
-        if (batch_is_slow(batch, now_ns, BLOCKS_CALLS, BLOCKS_NS)) {
+        if (batch_is_slow(batch, now_ns, BLOCKS_CALLS, BLOCKS_NS, BLOCKS_SEND_NS)) {
             atomic_u64_store(&engine->blocking_until_ns, now_ns + BLOCKING_NS);
             io_wake(engine->io, count_others(engine, batch));
         }

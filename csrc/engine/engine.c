@@ -280,6 +280,13 @@ uint64_t engine_begin(engine_t *engine, batch_t *batch)
     return batch->now_ns;
 }
 
+uint64_t engine_attach(engine_t *engine, batch_t *batch)
+{
+    uint64_t now_ns = io_now_ns(engine->io);
+    batch_attach(batch, now_ns);
+    return now_ns;
+}
+
 uint64_t engine_finish(engine_t *engine, batch_t *batch)
 {
     uint64_t now_ns = io_now_ns(engine->io);

@@ -123,6 +123,10 @@ bool engine_help(engine_t *engine, batch_t *batch);
 /* The events of BATCH begin to run: batch_take gives them one by one. Returns the time. */
 uint64_t engine_begin(engine_t *engine, batch_t *batch);
 
+/* The interpreter is there, for which they had to wait: that does not count as their time. Returns
+ * the time. */
+uint64_t engine_attach(engine_t *engine, batch_t *batch);
+
 /* Its callbacks have run: engine_settle follows. Returns the time. */
 uint64_t engine_finish(engine_t *engine, batch_t *batch);
 

@@ -106,13 +106,13 @@ typedef struct slot {
     io_sock_t sock;
     uint32_t in_flight;
     uint32_t pending;
-    uint8_t state;             /* slot_state_t */
-    uint8_t cause;             /* cause_t: why a disconnect under way is given up */
-    bool sock_fresh;           /* made by the accept that is posted, and not counted yet */
-    bool let_go;               /* the accept that is posted is being cancelled: the pool shrinks */
-    bool kicked;               /* it is on the engine's kick list */
-    struct slot *dirty_next;   /* on a batch's dirty list, which its worker owns */
-    const struct batch *dirty; /* the batch whose worker will flush the queue */
+    uint8_t state;           /* slot_state_t */
+    uint8_t cause;           /* cause_t: why a disconnect under way is given up */
+    bool sock_fresh;         /* made by the accept that is posted, and not counted yet */
+    bool let_go;             /* the accept that is posted is being cancelled: the pool shrinks */
+    bool kicked;             /* it is on the engine's kick list */
+    struct slot *dirty_next; /* on a batch's dirty list, which its worker owns */
+    struct batch *dirty;     /* the batch whose worker will flush the queue */
     union {
         session_t session;          /* while it serves a client, and wiped until the next accept */
         io_accept_buf_t accept_buf; /* while an accept is posted */

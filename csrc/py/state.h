@@ -65,6 +65,7 @@ typedef struct {
     uint64_t callback_ns_told; /* by the last statistics: they never go back */
     uint64_t attach_budget_ns; /* how long a worker may keep a GIL that others want */
     uint64_t busy_poll_ns;     /* how long it spins before it sleeps */
+    atomic_u64_t attached;     /* workers that have attached and not yet detached */
     atomic_u64_t gil_wait_ns;  /* workers' waits for the GIL that have ended */
     atomic_u32_t started;
     atomic_u32_t stopped;

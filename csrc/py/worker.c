@@ -5,6 +5,12 @@
 /* An attach that took longer than this had to wait for another thread. */
 #define CONTENDED_NS 500000u
 
+/* Whether a worker is attached: others wait for it then, not for a thread of the application. */
+static bool is_attached(engine_object_t *self)
+{
+    return atomic_u64_load(&self->attached) > 0;
+}
+
 static bool has_work(const batch_t *batch)
 {
     return batch->count > 0 || !sendq_is_empty(&batch->done);
@@ -32,19 +38,27 @@ static uint64_t run(engine_object_t *self, worker_t *worker, uint64_t now_ns)
     return now_ns;
 }
 
-/* The same, and of what has come meanwhile, where their sends had better leave together. */
+/* Begins with what has come to a worker that is attached. */
+static uint64_t begin(engine_object_t *self, worker_t *worker)
+{
+    (void)engine_begin(self->engine, worker->batch);
+    return engine_attach(self->engine, worker->batch);
+}
+
+/* As run, and of what has come meanwhile, where their sends had better leave together. */
 static uint64_t call_back(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     now_ns = run(self, worker, now_ns);
     while (engine_gather(self->engine, worker->batch)) {
-        now_ns = run(self, worker, engine_begin(self->engine, worker->batch));
+        now_ns = run(self, worker, begin(self, worker));
     }
     return now_ns;
 }
 
 /* Keeps the GIL, and serves what comes meanwhile. To get it back would take another thread's whole
- * switch interval, for each batch anew; so the time that the wait has cost is put to use. False
- * once the engine has stopped. */
+ * switch interval, for each batch anew; so the time that the wait has cost is put to use. Not where
+ * another worker had it: that one soon gives it up, and would wait while this one does its I/O.
+ * False once the engine has stopped. */
 static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     uint64_t until_ns = now_ns + self->attach_budget_ns;
@@ -54,7 +68,7 @@ static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_
             return false;
         }
         if (has_work(worker->batch)) {
-            now_ns = call_back(self, worker, engine_begin(self->engine, worker->batch));
+            now_ns = call_back(self, worker, begin(self, worker));
         } else {
             now_ns = engine_now_ns(self->engine);
         }
@@ -91,14 +105,17 @@ static void work(engine_object_t *self, worker_t *worker)
     while (serves && await_events(self, batch)) {
         while (serves && has_work(batch)) {
             uint64_t begun_ns = engine_begin(self->engine, batch);
+            bool among_us = is_attached(self);
             PyEval_RestoreThread(thread);
-            uint64_t attached_ns = engine_now_ns(self->engine);
+            atomic_u64_add(&self->attached, 1);
+            uint64_t attached_ns = engine_attach(self->engine, batch);
             uint64_t waited_ns = attached_ns - begun_ns;
             atomic_u64_add(&self->gil_wait_ns, waited_ns);
             uint64_t now_ns = call_back(self, worker, attached_ns);
-            if (waited_ns > CONTENDED_NS && self->attach_budget_ns != 0) {
+            if (waited_ns > CONTENDED_NS && !among_us && self->attach_budget_ns != 0) {
                 serves = stay_attached(self, worker, now_ns);
             }
+            atomic_u64_add(&self->attached, (uint64_t)-1);
             thread = PyEval_SaveThread();
             engine_settle(self->engine, batch);
         }

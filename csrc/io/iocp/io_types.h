@@ -53,7 +53,6 @@ typedef struct {
 typedef struct io_op {
     OVERLAPPED overlapped;
     int error; /* public: the Winsock code of a submit that failed */
-    bool is_send;
 } io_op_t;
 
 typedef OVERLAPPED_ENTRY io_event_t;

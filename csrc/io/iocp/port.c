@@ -7,11 +7,6 @@
 
 #define NS_PER_S 1000000000u
 
-/* Answers to one completion that are done at once, and to how many completions at a time: to a
- * batch's worth of them, one each. */
-#define SENDS_AT_ONCE     4u
-#define SENDS_AT_ONCE_MAX 128u
-
 /* A port's own events and handles; every member may be unset. */
 static void port__free(io_t *io)
 {
@@ -91,32 +86,11 @@ void io_yield(io_t *io)
     (void)io; /* the port itself sees a thread that blocks, and releases another */
 }
 
-bool iocp_port_may_send_at_once(io_t *io)
-{
-    uint32_t left = atomic_u32_load(&io->sends_at_once);
-    if (left == 0) {
-        return false;
-    }
-    atomic_u32_store(&io->sends_at_once, left - 1);
-    return true;
-}
-
-/* COUNT completions have come that sends may answer. */
-static void port__allow_sends(io_t *io, uint32_t count)
-{
-    uint32_t left = atomic_u32_load(&io->sends_at_once);
-    if (count > 0 && left < SENDS_AT_ONCE_MAX) {
-        left += count * SENDS_AT_ONCE;
-        atomic_u32_store(&io->sends_at_once, left < SENDS_AT_ONCE_MAX ? left : SENDS_AT_ONCE_MAX);
-    }
-}
-
 uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
 {
     ULONG dequeued = 0;
     uint32_t kept = 0;
     uint32_t wakes = 0;
-    uint32_t sends = 0;
     if (!GetQueuedCompletionStatusEx(io->port, events, max, &dequeued, timeout_ms, FALSE)) {
         /* The count means nothing now: it was seen unchanged, and set, after a time-out. */
         return 0;
@@ -125,11 +99,9 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
         if (events[i].lpOverlapped == NULL) {
             wakes += events[i].dwNumberOfBytesTransferred;
         } else {
-            sends += io_event_op(&events[i])->is_send;
             events[kept++] = events[i];
         }
     }
-    port__allow_sends(io, kept - sends);
     if (wakes > 1) {
         /* Each wake-up is meant for a call of its own, but this one took several. */
         io_wake(io, wakes - 1);

@@ -22,17 +22,7 @@ struct io {
     /* 1 once a socket here may have it on: from its last client, or from an adopted listener.
      * Until then it is off, and no call is spent on saying so to each client's. */
     atomic_u32_t keepalive_seen;
-
-    /* How many sends may yet be done at once; see iocp_port_may_send_at_once. A count that two
-     * threads change at a time may come out wrong by one, which does no harm. */
-    atomic_u32_t sends_at_once;
 };
-
-/* Whether the next send should try to be done at once, which saves the packet and the way of a
- * worker to it. That is for answers: a few for each completion that was dequeued and is not itself
- * a send's. One message that goes to hundreds is better off with packets: they are dequeued by the
- * hundred, and what is sent to the same hundreds until then leaves with the next send. */
-bool iocp_port_may_send_at_once(io_t *io);
 
 /* Ties SOCK to the port, for as long as it lives: a recycled socket stays tied, and a second
  * call fails. So nothing about a connection may ever stand in the key, and none is used.

@@ -33,7 +33,6 @@ SOCKET iocp_socket(int family)
 static OVERLAPPED *sock__start(io_op_t *op)
 {
     memset(&op->overlapped, 0, sizeof op->overlapped);
-    op->is_send = false;
     return &op->overlapped;
 }
 
@@ -215,12 +214,15 @@ static uint32_t sock__cut(const io_buf_t *bufs, uint32_t count, uint32_t most, i
     return used;
 }
 
+/* First at once, where the caller can take that: it saves the packet, and a worker the way to it.
+ * What else comes for the same sessions is gathered before the sends, and not while they wait. */
 int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
             uint32_t *sent)
 {
     io_buf_t piece[IO_SEND_BUFS_MAX];
+    (void)io;
     DCHECK(count > 0 && count <= IO_SEND_BUFS_MAX);
-    if (sent != NULL && iocp_port_may_send_at_once(io)) {
+    if (sent != NULL) {
         DWORD taken = 0;
         int error = sock__send_now(sock, bufs, count, &taken);
         if (error == 0 && taken > 0) {
@@ -232,9 +234,7 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
         }
     }
     count = sock__cut(bufs, count, SOCK_SEND_WAITING_MAX, piece);
-    OVERLAPPED *overlapped = sock__start(op);
-    op->is_send = true;
-    return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, overlapped, NULL) == 0);
+    return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, sock__start(op), NULL) == 0);
 }
 
 int io_shutdown(io_t *io, io_sock_t sock)
