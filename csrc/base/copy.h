@@ -8,6 +8,7 @@
 #ifndef IOCPREUSE_BASE_COPY_H
 #define IOCPREUSE_BASE_COPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +26,13 @@
 #define COPY_PIECE_BYTES 2048u
 #define COPY_PAGE_BYTES  4096u
 #define COPY_SLOW_BYTES  32u
+
+/* Whether copies are slow to or from such a place, where their other end begins on a page. */
+static inline bool copy_is_misplaced(const void *memory)
+{
+    size_t behind = (uintptr_t)memory % COPY_PAGE_BYTES;
+    return behind != 0 && (behind < COPY_SLOW_BYTES || behind > COPY_PAGE_BYTES - COPY_SLOW_BYTES);
+}
 
 static inline void copy_bytes(void *to, const void *from, size_t len)
 {

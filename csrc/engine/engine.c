@@ -50,6 +50,9 @@ int engine_open(engine_t **out, const engine_options_t *options)
     slab_init(&engine->slab, receive_small_size(options->read_size), SLAB_KEEP_MAX);
     slab_init(&engine->pages, SENDQ_PAGE_BYTES, UINT32_MAX);
     slab_init(&engine->large, receive_large_size(options->read_size), SLAB_KEEP_LARGE_MAX);
+    if (options->direct != NULL) {
+        options->direct->next = &engine->large.lender;
+    }
     if (options->framing.kind == FRAMING_NONE) {
         engine->options.framing.length = options->read_size;
     }

@@ -22,6 +22,14 @@
 
 typedef struct engine engine_t;
 
+/* What the layer above may lend to receives: memory that becomes messages as it is, without a copy.
+ * The name of such a loan points at one of these. */
+typedef struct {
+    uint32_t left; /* bytes received into those that were not fed yet; the engine's, as is FED */
+    uint32_t fed;  /* so many of them have been given, or are about to */
+    char *messages[IO_LOAN_BUFS_MAX]; /* each of read_size bytes, in the order of the loan */
+} direct_loan_t;
+
 typedef struct {
     const io_addr_t *address; /* where to listen; NULL = on HANDLE */
     uintptr_t handle;         /* a listening socket, which the engine owns once it is open */
@@ -38,6 +46,7 @@ typedef struct {
     uint64_t idle_timeout_ns;
     uint32_t read_size;       /* bytes of a message at most, where nothing cuts them */
     framing_t framing;        /* how what is received is cut into messages */
+    io_lender_t *direct;      /* of direct loans; NULL = none, as always where something cuts */
     uint64_t write_high;      /* a send queue longer than this is full */
     uint64_t write_low;       /* and has room again from here */
     uint64_t write_limit;     /* beyond it the session is aborted */
@@ -141,6 +150,11 @@ uint64_t engine_now_ns(engine_t *engine);
  * next call. False when there is none for now, or the session is paused or ending. A stream that
  * breaks the framing ends its session, in order, when what came before has been given. */
 bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len);
+
+/* The place in its loan of the message that engine_next_message has just given, where its buffer
+ * was lent by DIRECT: whoever sets it to NULL has taken the buffer. Else NULL: it can only be
+ * copied. */
+char **engine_direct_message(const event_t *event);
 
 /* Ends them when all have run: sends leave, receives are posted again, drained slots go on.
  * May add new events to the batch. */

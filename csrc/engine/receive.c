@@ -35,45 +35,71 @@ static bool may_receive(const slot_t *slot)
     return slot->state == SLOT_FLUSHING || !session->read_paused;
 }
 
-static void give_buffer(session_t *session)
+static void give_loan(engine_t *engine, session_t *session)
 {
-    if (session->recv_buf != NULL) {
+    io_lender_t *direct = engine->options.direct;
+    direct->take_back(direct, session->recv_buf, 0);
+    session->recv_direct = false;
+}
+
+static void give_buffer(engine_t *engine, session_t *session)
+{
+    if (session->recv_direct) {
+        give_loan(engine, session);
+    } else if (session->recv_buf != NULL) {
         slab_give(session->recv_slab, session->recv_buf);
-        session->recv_buf = NULL;
     }
+    session->recv_buf = NULL;
 }
 
 #if IO_RECV_BORROWS
+
+/* The same from a receive's start to its end: what RECV_FULL tells changes behind it. */
+static bool asks_direct(const engine_t *engine, const session_t *session)
+{
+    return session->recv_full && engine->options.direct != NULL;
+}
 
 /* A session has a buffer only from a receive on until what it brought has been told. */
 static int post(engine_t *engine, slot_t *slot, io_op_t *op)
 {
     session_t *session = &slot->session;
-    give_buffer(session);
+    give_buffer(engine, session);
     session->recv_slab = session->recv_full ? &engine->large : &engine->slab;
-    return io_recv_borrow(engine->io, op, slot->sock, &session->recv_slab->lender);
+    io_lender_t *lender = &session->recv_slab->lender;
+    if (asks_direct(engine, session)) {
+        lender = engine->options.direct; /* which passes on to RECV_SLAB */
+    }
+    return io_recv_borrow(engine->io, op, slot->sock, lender);
 }
 
-/* What was received stands in a buffer that is now the session's. */
-static void take_over(session_t *session, const io_event_t *event)
+/* What was received stands in a buffer, or several, that are now the session's. */
+static void take_over(engine_t *engine, session_t *session, const io_event_t *event)
 {
     if (io_event_bytes(event) > 0) {
-        session->recv_buf = io_op_buf(io_event_op(event));
+        const io_op_t *op = io_event_op(event);
+        session->recv_buf = io_op_loan(op);
+        session->recv_direct = asks_direct(engine, session) && !io_op_is_passed_on(op);
+        if (session->recv_direct) {
+            direct_loan_t *loan = session->recv_buf;
+            loan->left = 0;
+            loan->fed = 0;
+        }
     }
 }
 
-static void let_go(session_t *session)
+static void let_go(engine_t *engine, session_t *session)
 {
-    give_buffer(session);
+    give_buffer(engine, session);
 }
 
 #else
 
-static void take_buffer(session_t *session, slab_t *slab, bool waits)
+static void take_buffer(engine_t *engine, session_t *session, slab_t *slab, bool waits)
 {
     void *buf = slab_take(slab, waits);
     if (buf != NULL) {
-        give_buffer(session);
+        give_buffer(engine, session);
         session->recv_buf = buf;
         session->recv_slab = slab;
     }
@@ -86,13 +112,13 @@ static void fit_buffer(engine_t *engine, session_t *session)
     bool large = session->recv_buf != NULL && session->recv_slab == &engine->large;
     if (session->recv_buf != NULL && !session->recv_ready &&
         (slab_is_crowded(&engine->slab) || (large && !session->recv_full))) {
-        give_buffer(session);
+        give_buffer(engine, session);
     }
     if (session->recv_buf == NULL) {
-        take_buffer(session, &engine->slab, !session->recv_ready);
+        take_buffer(engine, session, &engine->slab, !session->recv_ready);
     }
     if (session->recv_full && !large && session->recv_buf != NULL) {
-        take_buffer(session, &engine->large, true);
+        take_buffer(engine, session, &engine->large, true);
     }
 }
 
@@ -110,14 +136,16 @@ static int post(engine_t *engine, slot_t *slot, io_op_t *op)
     return io_recv(engine->io, op, slot->sock, session->recv_buf, len);
 }
 
-static void take_over(session_t *session, const io_event_t *event)
+static void take_over(engine_t *engine, session_t *session, const io_event_t *event)
 {
+    (void)engine;
     (void)session; /* it had the buffer all the time */
     (void)event;
 }
 
-static void let_go(session_t *session)
+static void let_go(engine_t *engine, session_t *session)
 {
+    (void)engine;
     (void)session; /* the next receive is for this buffer again */
 }
 
@@ -150,6 +178,44 @@ static void end_stream(engine_t *engine, slot_t *slot, frame_t fault)
     session_flush(engine, slot, &ending);
 }
 
+/* Of a loan that is direct, the next of its buffers is to be cut: it is a message. */
+static void feed_direct(engine_t *engine, session_t *session)
+{
+    direct_loan_t *loan = session->recv_buf;
+    uint32_t size = engine->options.read_size;
+    uint32_t len = loan->left < size ? loan->left : size;
+    loan->left -= len;
+    cutter_feed(&session->cutter, loan->messages[loan->fed++], len);
+}
+
+static void feed(engine_t *engine, session_t *session, uint32_t bytes)
+{
+    if (!session->recv_direct) {
+        cutter_feed(&session->cutter, session->recv_buf, bytes);
+        return;
+    }
+    direct_loan_t *loan = session->recv_buf;
+    loan->left = bytes;
+    feed_direct(engine, session);
+}
+
+/* Whether something of what was received has not been cut yet. */
+static bool has_input(const session_t *session)
+{
+    if (session->cutter.input_len > 0) {
+        return true;
+    }
+    return session->recv_direct && ((const direct_loan_t *)session->recv_buf)->left > 0;
+}
+
+static frame_t next_frame(engine_t *engine, session_t *session)
+{
+    if (session->recv_direct && session->cutter.input_len == 0 && has_input(session)) {
+        feed_direct(engine, session);
+    }
+    return cutter_next(&session->cutter, &engine->options.framing);
+}
+
 /* Only what has a whole message in it is worth an event. */
 static void cut_first(engine_t *engine, slot_t *slot)
 {
@@ -165,7 +231,7 @@ static void cut_first(engine_t *engine, slot_t *slot)
 
 static bool cut_next(engine_t *engine, slot_t *slot)
 {
-    frame_t frame = cutter_next(&slot->session.cutter, &engine->options.framing);
+    frame_t frame = next_frame(engine, &slot->session);
     if (frame != FRAME_MESSAGE && frame != FRAME_MORE) {
         mutex_lock(&slot->lock);
         end_stream(engine, slot, frame);
@@ -190,6 +256,16 @@ bool engine_next_message(engine_t *engine, const event_t *event, const char **da
     return true;
 }
 
+char **engine_direct_message(const event_t *event)
+{
+    const session_t *session = &event->slot->session;
+    if (!session->recv_direct) {
+        return NULL;
+    }
+    direct_loan_t *loan = session->recv_buf;
+    return &loan->messages[loan->fed - 1];
+}
+
 /* What a session that ends no longer wants to hear is dropped here. */
 static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
 {
@@ -210,25 +286,25 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     session->bytes_received += bytes;
     atomic_u64_count(&batch->bytes_received, bytes);
     if (slot->state == SLOT_OPEN) {
-        cutter_feed(&session->cutter, session->recv_buf, bytes);
+        feed(engine, session, bytes);
         cut_first(engine, slot);
     }
 }
 
-void receive_settle(slot_t *slot)
+void receive_settle(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
-    if (slot->state == SLOT_OPEN && (session->cut || session->cutter.input_len > 0)) {
+    if (slot->state == SLOT_OPEN && (session->cut || has_input(session))) {
         slot->pending |= PENDING_DATA; /* it was paused in the middle */
     } else {
-        let_go(session);
+        let_go(engine, session);
     }
 }
 
-void receive_release(slot_t *slot)
+void receive_release(engine_t *engine, slot_t *slot)
 {
     cutter_drop(&slot->session.cutter);
-    give_buffer(&slot->session);
+    give_buffer(engine, &slot->session);
 }
 
 void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
@@ -236,7 +312,7 @@ void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, b
     mutex_lock(&slot->lock);
     slot_land(slot, &slot->recv);
     uint32_t status = io_event_status(event);
-    take_over(&slot->session, event);
+    take_over(engine, &slot->session, event);
     if (slot->state != SLOT_DRAINING) {
         if ((int32_t)status < 0) {
             session_fail(engine, slot, (int)status, io_event_error(event));

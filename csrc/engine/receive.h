@@ -14,9 +14,9 @@ uint32_t receive_large_size(uint32_t read_size);
 void receive_advance(engine_t *engine, slot_t *slot);
 
 /* The callback of an EVENT_DATA has run; it may have been paused amid the messages. */
-void receive_settle(slot_t *slot);
+void receive_settle(engine_t *engine, slot_t *slot);
 
 /* Takes back what the session holds: nothing is in flight. */
-void receive_release(slot_t *slot);
+void receive_release(engine_t *engine, slot_t *slot);
 
 #endif

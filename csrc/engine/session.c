@@ -291,7 +291,7 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
     slot->in_flight &= ~FLIGHT_CALLBACK;
     if (event->kind == EVENT_DATA) {
-        receive_settle(slot);
+        receive_settle(engine, slot);
     }
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);

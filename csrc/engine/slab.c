@@ -5,25 +5,26 @@
 /* More than this is not worth keeping for the next burst. */
 #define FREE_BYTES_MAX (8u * 1024u * 1024u)
 
-#if IO_RECV_BORROWS
-static void *lend(io_lender_t *lender)
+/* A loan is a buffer. */
+static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **loan)
 {
-    return slab_take((slab_t *)(void *)lender, false);
+    *loan = slab_take((slab_t *)(void *)lender, false);
+    bufs[0] = io_buf(*loan, lender->size);
+    return *loan != NULL;
 }
 
-static void take_back(io_lender_t *lender, void *buf)
+static void take_back(io_lender_t *lender, void *loan, uint32_t kept)
 {
-    slab_give((slab_t *)(void *)lender, buf);
+    if (kept == 0) {
+        slab_give((slab_t *)(void *)lender, loan);
+    }
 }
-#endif
 
 void slab_init(slab_t *slab, uint32_t size, uint32_t keep_max)
 {
     *slab = (slab_t){.size = size, .keep_max = keep_max};
     mutex_init(&slab->lock);
-#if IO_RECV_BORROWS
     slab->lender = (io_lender_t){.size = size, .lend = lend, .take_back = take_back};
-#endif
 }
 
 void slab_destroy(slab_t *slab)

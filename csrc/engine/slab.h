@@ -27,10 +27,8 @@ typedef struct slab_buf {
 #define SLAB_KEEP_LARGE_MAX 64
 
 typedef struct slab {
-#if IO_RECV_BORROWS
     io_lender_t lender; /* is first: a slab is one */
-#endif
-    mutex_t lock; /* a leaf */
+    mutex_t lock;       /* a leaf */
     slab_buf_t *free;
     uint32_t free_count;
     uint32_t size;      /* bytes of each; constant */

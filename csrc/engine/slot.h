@@ -81,6 +81,7 @@ typedef struct {
     bool recv_probe;    /* the receive in flight is one of 0 bytes */
     bool recv_ready;    /* it found something to read */
     bool recv_full;     /* the last one brought as much as a small buffer holds */
+    bool recv_direct;   /* RECV_BUF is a direct_loan_t instead */
     bool cut;           /* the cutter has a message that was not told yet; in a callback, its
                          * worker's own, as the cutter is */
     bool reset;         /* close with RST */
@@ -89,7 +90,7 @@ typedef struct {
     uint8_t broken;     /* cause_t: CAUSE_NONE, or the failure that rules recycling out */
     uint64_t bytes_received;
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
-    char *recv_buf;                 /* from RECV_SLAB, or NULL */
+    void *recv_buf;                 /* from RECV_SLAB, or NULL */
     struct slab *recv_slab;
     cutter_t cutter;     /* what was received and not told yet */
     uint64_t begun_ns;   /* when the client was accepted */

@@ -111,18 +111,31 @@ int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_acce
  * takes none of it. */
 int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len);
 
-#if IO_RECV_BORROWS
-/* Buffers of one size, which receives borrow. Called by the threads in io_wait, under locks of the
- * backend's: what it takes itself are leaves. */
+/* Buffers that one loan has at most. */
+#define IO_LOAN_BUFS_MAX 8
+
+/* Lends buffers to receives. Its functions are called by the threads in io_wait, under locks of the
+ * backend's: what they take themselves are leaves. */
 typedef struct io_lender {
-    uint32_t size;
-    void *(*lend)(struct io_lender *lender); /* NULL = no memory */
-    void (*take_back)(struct io_lender *lender, void *buf);
+    uint32_t size; /* bytes that a loan has room for, more or less; not 0 */
+
+    /* Makes a loan: writes its buffers, which are filled in this order, to BUFS, and its name,
+     * which is the lender's own matter, to *LOAN. Returns their number; 0 = it has none. */
+    uint32_t (*lend)(struct io_lender *lender, io_buf_t *bufs, void **loan);
+
+    /* Takes back those that begin behind the first KEPT bytes of the loan: all of it, if 0. Not
+     * asked where that is none: the loan has one buffer, and something was received into it. */
+    void (*take_back)(struct io_lender *lender, void *loan, uint32_t kept);
+
+    struct io_lender *next; /* who is asked where this one has none, but nobody after it; or NULL */
 } io_lender_t;
 
-/* As io_recv with one of LENDER's buffers, which is borrowed only when there is something to
- * receive. It comes with a completion of 1 byte and more: io_op_buf tells which, and it is the
- * caller's. Any other completion comes without; where there is no memory, as an error. */
+#if IO_RECV_BORROWS
+/* As io_recv into a loan of LENDER's, which is made only when there is something to receive. The
+ * buffers that it does not reach go back at once. The others come with a completion of 1 byte and
+ * more, and are the caller's to give back: io_op_loan tells the loan's name, and io_op_is_passed_on
+ * whether it is of the lender next to LENDER. Any other completion comes without; where nobody
+ * lends, as an error. */
 int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender);
 #endif
 
@@ -195,6 +208,7 @@ bool io_probe_recycling(uint32_t timeout_ms);
  * the thread that started them, so that only long-lived threads may submit; and IO_RECV_BORROWS:
  * 1 where a receive needs no buffer while it waits, and io_recv_borrow is there, and with it
  *
- *   static inline void *io_op_buf(const io_op_t *); */
+ *   static inline void *io_op_loan(const io_op_t *);
+ *   static inline bool  io_op_is_passed_on(const io_op_t *); */
 
 #endif

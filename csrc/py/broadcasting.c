@@ -175,7 +175,7 @@ static size_t queue_to(engine_object_t *self, receivers_t *receivers, shared_t *
     queued = engine_broadcast(self->engine, message, in_order(receivers), receivers->count, batch);
     shared_close(message, &done);
     Py_END_ALLOW_THREADS;
-    sending_release(&done);
+    sending_release(self, &done);
     return queued;
 }
 

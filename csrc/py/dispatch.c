@@ -163,6 +163,16 @@ static PyObject *make_bytes(const char *bytes, uint32_t len)
     return data;
 }
 
+/* A message as an object: the one that it was received into, where PLACE tells of it and the
+ * message is large enough. */
+static PyObject *take_message(engine_object_t *self, char **place, const char *bytes, uint32_t len)
+{
+    if (place != NULL && spares_is_worth(self->spares, len)) {
+        return spares_claim(self->spares, place, len);
+    }
+    return make_bytes(bytes, len);
+}
+
 static void on_data(engine_object_t *self, event_t *event, PyObject *session)
 {
     const char *bytes;
@@ -171,13 +181,18 @@ static void on_data(engine_object_t *self, event_t *event, PyObject *session)
         if (self->on_data == NULL) {
             continue;
         }
-        PyObject *data = make_bytes(bytes, len);
+        char **place = engine_direct_message(event);
+        PyObject *data = take_message(self, place, bytes, len);
         if (data == NULL) {
             failed(self, event, session, "on_data");
             return;
         }
         Py_XDECREF(call(self, event, self->on_data, session, data, "on_data"));
-        Py_DECREF(data);
+        if (place != NULL) {
+            spares_drop(self->spares, data);
+        } else {
+            Py_DECREF(data);
+        }
     }
 }
 

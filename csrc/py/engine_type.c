@@ -26,6 +26,8 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         Py_DECREF(self);
         return NULL;
     }
+    self->spares = self->on_data == NULL ? NULL : spares_new(&options);
+    options.direct = spares_lender(self->spares);
     int status;
     Py_BEGIN_ALLOW_THREADS;
     status = engine_open(&self->engine, &options);
@@ -101,11 +103,21 @@ static void engine_free(engine_object_t *self)
     self->engine = NULL;
 }
 
+/* After the engine, which has given back all that it had borrowed; never before it. */
+static void free_spares(engine_object_t *self)
+{
+    if (self->spares != NULL && self->engine == NULL) {
+        spares_free(self->spares);
+        self->spares = NULL;
+    }
+}
+
 static void engine_dealloc(engine_object_t *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     engine_free(self);
+    free_spares(self);
     (void)engine_clear(self);
     Py_CLEAR(self->module);
     type->tp_free(self);
@@ -180,6 +192,9 @@ static PyObject *engine_type_disown(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
     engine_disown(self->engine);
+    if (self->spares != NULL) {
+        spares_disown(self->spares);
+    }
     atomic_u32_store(&self->stopped, 1);
     Py_RETURN_NONE;
 }

@@ -71,12 +71,16 @@ PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial
     return list;
 }
 
-void sending_release(sendq_t *done)
+void sending_release(engine_object_t *self, sendq_t *done)
 {
     while (done->head != NULL) {
         sendbuf_t *buf = done->head;
         done->head = buf->next;
-        Py_XDECREF((PyObject *)buf->owner);
+        if (buf->owner != NULL && self->spares != NULL) {
+            spares_drop(self->spares, buf->owner);
+        } else {
+            Py_XDECREF((PyObject *)buf->owner);
+        }
         free(buf);
     }
     sendq_init(done);
@@ -116,7 +120,7 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
     sendq_init(&chain);
     for (Py_ssize_t i = 0; i < count; i++) {
         if (!push_object(&chain, args[i])) {
-            sending_release(&chain);
+            sending_release(self, &chain);
             return false;
         }
     }
@@ -131,6 +135,6 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
     } else {
         *result = engine_send(self->engine, token, &chain, batch);
     }
-    sending_release(&chain);
+    sending_release(self, &chain);
     return true;
 }

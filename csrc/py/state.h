@@ -10,6 +10,7 @@
 #include "../base/atomics.h"
 #include "../base/stopwatch.h"
 #include "../engine/engine.h"
+#include "spares.h"
 
 /* Without a GIL there is a lock in each object: it is held where a field that others read is
  * changed, and where such a field is read. With one, and before 3.13, these are braces and no more.
@@ -45,6 +46,7 @@ typedef struct {
     PyObject_HEAD module_state_t *state;
     PyObject *module; /* keeps STATE alive */
     engine_t *engine;
+    spares_t *spares;     /* or NULL */
     PyObject *sessions;   /* dict: SessionId to Session */
     PyObject *on_connect; /* callbacks: NULL where the application has none */
     PyObject *on_data;
@@ -123,7 +125,7 @@ PyObject *broadcasting_send(engine_object_t *self, PyObject *data, PyObject *to)
 PyObject *sending_unsent(const sendq_t *queue, uint64_t attempted, bool *partial);
 
 /* Releases what was pinned. */
-void sending_release(sendq_t *done);
+void sending_release(engine_object_t *self, sendq_t *done);
 
 /* (host, port) or (host, port, flow, scope), as the socket module has it. */
 PyObject *address_tuple(module_state_t *state, const io_addr_t *addr);

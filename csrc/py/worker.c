@@ -16,10 +16,10 @@ static bool has_work(const batch_t *batch)
     return batch->count > 0 || !sendq_is_empty(&batch->done);
 }
 
-static void release(batch_t *batch)
+static void release(engine_object_t *self, batch_t *batch)
 {
     if (!sendq_is_empty(&batch->done)) {
-        sending_release(&batch->done);
+        sending_release(self, &batch->done);
     }
 }
 
@@ -27,13 +27,19 @@ static void release(batch_t *batch)
 static uint64_t run(engine_object_t *self, worker_t *worker, uint64_t now_ns)
 {
     stopwatch_start(&worker->callbacks, now_ns);
-    release(worker->batch);
+    release(self, worker->batch);
     for (event_t *event; (event = batch_take(worker->batch)) != NULL;) {
         dispatch_event(self, event);
         /* Not only at the end: the memory is still in the cache, and the next messages take it. */
-        release(worker->batch);
+        release(self, worker->batch);
+        if (self->spares != NULL) {
+            spares_refill(self->spares);
+        }
     }
     now_ns = engine_finish(self->engine, worker->batch);
+    if (self->spares != NULL) {
+        spares_review(self->spares, now_ns);
+    }
     stopwatch_stop(&worker->callbacks, now_ns);
     return now_ns;
 }

@@ -50,51 +50,68 @@ static void borrow_or_not_much_comes_at_once(test_t *t)
 
 #if IO_RECV_BORROWS
 
-#define LENT_SIZE 8u
+#define LENT_SIZE  8u
+#define PIECE_SIZE 16u /* one piece is not the continuation of another */
+#define PIECES_MAX 4u
 
-/* A lender with one buffer. */
+/* A lender with one loan, in one piece or several. */
 typedef struct {
     io_lender_t lender; /* is first */
-    char buf[LENT_SIZE];
+    uint32_t pieces;
+    char buf[PIECES_MAX * PIECE_SIZE];
     bool is_lent;
     bool is_poor; /* it has no memory */
     uint32_t lent;
+    uint32_t kept;
 } purse_t;
 
 typedef struct {
     rig_t rig;
     conn_t conn;
     purse_t purse;
+    purse_t other; /* who is asked where PURSE has nothing */
 } loan_t;
 
-static void *lend(io_lender_t *lender)
+static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **loan)
 {
     purse_t *purse = (purse_t *)(void *)lender;
     if (purse->is_poor || purse->is_lent) {
-        return NULL;
+        return 0;
     }
     purse->is_lent = true;
     purse->lent++;
-    return purse->buf;
+    for (uint32_t i = 0; i < purse->pieces; i++) {
+        bufs[i] = io_buf(purse->buf + i * PIECE_SIZE, LENT_SIZE / purse->pieces);
+    }
+    *loan = purse;
+    return purse->pieces;
 }
 
-static void take_back(io_lender_t *lender, void *buf)
+static void take_back(io_lender_t *lender, void *loan, uint32_t kept)
 {
     purse_t *purse = (purse_t *)(void *)lender;
-    purse->is_lent = purse->is_lent && buf != purse->buf;
+    purse->is_lent = purse->is_lent && (loan != purse || kept > 0);
+    purse->kept = kept;
+}
+
+static void purse_fill(purse_t *purse, uint32_t pieces)
+{
+    memset(purse, 0, sizeof *purse);
+    purse->pieces = pieces;
+    purse->lender = (io_lender_t){.size = LENT_SIZE, .lend = lend, .take_back = take_back};
 }
 
 static void loan_open(loan_t *loan, test_t *t)
 {
     rig_open(&loan->rig, t);
     rig_connect(&loan->rig, &loan->conn);
-    memset(&loan->purse, 0, sizeof loan->purse);
-    loan->purse.lender = (io_lender_t){.size = LENT_SIZE, .lend = lend, .take_back = take_back};
+    purse_fill(&loan->purse, 1);
+    purse_fill(&loan->other, 2);
 }
 
 static void loan_close(loan_t *loan)
 {
-    REQUIRE(loan->rig.t, !loan->purse.is_lent);
+    REQUIRE(loan->rig.t, !loan->purse.is_lent && !loan->other.is_lent);
     rig_part(&loan->rig, &loan->conn);
     rig_close(&loan->rig);
 }
@@ -106,16 +123,26 @@ static void loan_recv(loan_t *loan)
     REQUIRE(loan->rig.t, status == 0);
 }
 
-/* The receive brings TEXT, in the lender's buffer, which is given back. */
-static void loan_brings(loan_t *loan, const char *text)
+/* The receive brings TEXT, in a loan of PURSE's, which is given back. */
+static void loan_brings_from(loan_t *loan, purse_t *purse, const char *text)
 {
     test_t *t = loan->rig.t;
     call_t *recv = &loan->conn.recv;
     rig_await(&loan->rig, recv);
     REQUIRE(t, call_good(recv) && recv->bytes == strlen(text));
-    REQUIRE(t, loan->purse.is_lent && io_op_buf(&recv->op) == loan->purse.buf);
-    REQUIRE(t, memcmp(loan->purse.buf, text, recv->bytes) == 0);
-    take_back(&loan->purse.lender, loan->purse.buf);
+    REQUIRE(t, io_op_is_passed_on(&recv->op) == (purse != &loan->purse));
+    REQUIRE(t, purse->is_lent && io_op_loan(&recv->op) == purse);
+    uint32_t size = LENT_SIZE / purse->pieces;
+    for (uint32_t i = 0; i < recv->bytes; i++) {
+        REQUIRE(t, purse->buf[i / size * PIECE_SIZE + i % size] == text[i]);
+    }
+    REQUIRE(t, purse->pieces == 1 || purse->kept == recv->bytes);
+    take_back(&purse->lender, purse, 0);
+}
+
+static void loan_brings(loan_t *loan, const char *text)
+{
+    loan_brings_from(loan, &loan->purse, text);
 }
 
 static void borrow_only_for_data(test_t *t)
@@ -158,6 +185,44 @@ static void borrow_nothing_when_cancelled(test_t *t)
     loan_close(&loan);
 }
 
+/* In their order, and those that it does not reach go back. */
+static void borrow_several(test_t *t)
+{
+    loan_t loan;
+    loan_open(&loan, t);
+    purse_fill(&loan.purse, PIECES_MAX);
+    loan_recv(&loan);
+    REQUIRE(t, peer_send(loan.conn.peer, "abc", 3));
+    loan_brings(&loan, "abc");
+    REQUIRE(t, peer_send(loan.conn.peer, "0123456789", 10));
+    loan_recv(&loan);
+    loan_brings(&loan, "01234567");
+    loan_recv(&loan);
+    loan_brings(&loan, "89");
+    loan_recv(&loan);
+    peer_shutdown(loan.conn.peer);
+    rig_await(&loan.rig, &loan.conn.recv);
+    REQUIRE(t, call_good(&loan.conn.recv) && loan.conn.recv.bytes == 0);
+    loan_close(&loan);
+}
+
+/* Whoever lends is asked first the next time, too. */
+static void borrow_from_the_next(test_t *t)
+{
+    loan_t loan;
+    loan_open(&loan, t);
+    loan.purse.lender.next = &loan.other.lender;
+    loan.purse.is_poor = true;
+    loan_recv(&loan);
+    REQUIRE(t, peer_send(loan.conn.peer, "hello", 5));
+    loan_brings_from(&loan, &loan.other, "hello");
+    loan.purse.is_poor = false;
+    loan_recv(&loan);
+    REQUIRE(t, peer_send(loan.conn.peer, "again", 5));
+    loan_brings(&loan, "again");
+    loan_close(&loan);
+}
+
 /* Nothing is lost: what was not received for want of memory is there for the next receive. */
 static void borrow_from_one_who_has_none(test_t *t)
 {
@@ -182,6 +247,8 @@ const test_entry_t tests_borrow[] = {
     {"borrow_only_for_data", borrow_only_for_data},
     {"borrow_nothing_at_fin", borrow_nothing_at_fin},
     {"borrow_nothing_when_cancelled", borrow_nothing_when_cancelled},
+    {"borrow_several", borrow_several},
+    {"borrow_from_the_next", borrow_from_the_next},
     {"borrow_from_one_who_has_none", borrow_from_one_who_has_none},
 #endif
     {NULL, NULL},

@@ -247,7 +247,7 @@ static bool app__hear(world_t *world, rec_t *rec, const event_t *event)
     const slot_t *slot = event->slot;
     if (!engine_next_message(world->engine, event, &rec->message, &rec->message_len)) {
         if (slot->state == SLOT_OPEN && !slot->session.read_paused &&
-            slot->session.cutter.input_len > 0) {
+            check_has_input(&slot->session)) {
             world_fail(world, "client %u's stream is not cut to its end", (unsigned)rec->number);
         }
         return false;
@@ -435,6 +435,7 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
     rec->in_call = false;
     if (event->kind == EVENT_DATA) {
         app__check_data(world, rec);
+        lending_take(world, event, rec->message);
         rec->heard += rec->message_size;
         world->totals->bytes_from_clients += rec->message_size;
     }

@@ -62,6 +62,12 @@ static void check__flight(world_t *world, const slot_t *slot)
                world->held[slot->index]);
 }
 
+bool check_has_input(const session_t *session)
+{
+    const direct_loan_t *loan = session->recv_direct ? session->recv_buf : NULL;
+    return session->cutter.input_len > 0 || (loan != NULL && loan->left > 0);
+}
+
 /* A slot that is not in a worker's hand goes on by itself. */
 static void check__serving(world_t *world, const slot_t *slot)
 {
@@ -74,7 +80,7 @@ static void check__serving(world_t *world, const slot_t *slot)
     CHECK_THAT(world, sim_is_open(world->io, slot->sock), "slot %u has no socket", slot->index);
     CHECK_THAT(world, waits || sends || session->out.head == NULL, "slot %u: a send is forgotten",
                slot->index);
-    bool told = !session->cut && session->cutter.input_len == 0;
+    bool told = !session->cut && !check_has_input(session);
     CHECK_THAT(world, waits || told || slot->state != SLOT_OPEN || slot->pending & PENDING_DATA,
                "slot %u: a message is forgotten", slot->index);
     CHECK_THAT(world,
@@ -299,6 +305,7 @@ typedef struct {
     uint64_t spare;
     uint64_t bufs;
     uint64_t large;    /* buffers of the other slab */
+    uint64_t loans;    /* of the layer above */
     uint64_t cooling;  /* that are not given up */
     uint64_t timer_ns; /* when the first timer comes up */
 } census_t;
@@ -320,8 +327,10 @@ static void check__count(world_t *world, census_t *census)
         census->timer_ns =
             timer_ns != 0 && timer_ns < census->timer_ns ? timer_ns : census->timer_ns;
         if (slot->token != TOKEN_NONE && slot->session.recv_buf != NULL) {
-            census->large += slot->session.recv_slab == &engine->large;
-            census->bufs += slot->session.recv_slab == &engine->slab;
+            bool direct = slot->session.recv_direct;
+            census->loans += direct;
+            census->large += !direct && slot->session.recv_slab == &engine->large;
+            census->bufs += !direct && slot->session.recv_slab == &engine->slab;
         }
     }
 }
@@ -409,6 +418,8 @@ void check_all(world_t *world)
     CHECK_THAT(world, atomic_u64_load(&engine->slab.taken) == census.bufs,
                "the slab counts %u buffers, not %u", (unsigned)atomic_u64_load(&engine->slab.taken),
                (unsigned)census.bufs);
+    CHECK_THAT(world, world->lending.loans == census.loans, "%u loans are out, not %u",
+               (unsigned)world->lending.loans, (unsigned)census.loans);
     CHECK_THAT(world, world->manager_gone || engine->spare == census.spare,
                "the pool counts %u spare sockets, not %u", engine->spare, (unsigned)census.spare);
     uint64_t stale = atomic_u64_load(&engine->stale_sends);

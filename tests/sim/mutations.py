@@ -14,12 +14,15 @@ class Mutant:
     flags: tuple[str, ...] = ()  # of the build in which it can be noticed
 
 
-def one(name: str, file: str, old: str, new: str) -> Mutant:
-    return Mutant(name, ((file, old, new),))
+def one(name: str, file: str, old: str, new: str, flags: tuple[str, ...] = ()) -> Mutant:
+    return Mutant(name, ((file, old, new),), flags)
 
 
 # The build of tools/sim.py in which other threads start operations themselves.
 LATE_FLAGS = ("-DIO_ACCEPT_MAKES_SOCK=0", "-DIO_THREAD_EXIT_CANCELS=0")
+
+# And its receives borrow their buffers.
+BORROW_FLAGS = (*LATE_FLAGS, "-DIO_RECV_BORROWS=1")
 
 # The checks that would end the run before a later guard's absence is felt.
 NO_CHECKS: tuple[Change, ...] = (
@@ -369,6 +372,18 @@ MUTANTS = (
         "        slab_give(session->recv_slab, session->recv_buf);\n",
         "",
     ),
+    # Loans of the layer above.
+    one(
+        "loan-goes-back",
+        "receive.c",
+        "    direct->take_back(direct, session->recv_buf, 0);\n",
+        "",
+        BORROW_FLAGS,
+    ),
+    one(
+        "loan-is-fed-to-its-end", "receive.c", "recv_buf)->left > 0", "recv_buf) == 0", BORROW_FLAGS
+    ),
+    one("loan-is-whose-it-is", "receive.c", " && !io_op_is_passed_on(op);", ";", BORROW_FLAGS),
     # Broadcasts.
     one("broadcast-to-full", "send.c", "    if (session->write_full) {", "    if (0) {"),
     one(

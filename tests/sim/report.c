@@ -54,8 +54,9 @@ void report_print(const totals_t *totals, double seconds)
            ", broadcasts: %" PRIu64 ", calls on sessions that are over: %" PRIu64 "\n",
            totals->clients, totals->sessions, totals->events, totals->sends, totals->broadcasts,
            totals->stale_calls);
-    printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own\n",
-           totals->bytes_to_clients, totals->bytes_from_clients);
+    printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own; "
+           "messages in lent buffers: %" PRIu64 "\n",
+           totals->bytes_to_clients, totals->bytes_from_clients, totals->direct_messages);
     printf("virtual time: %.0f s; preemptions: %" PRIu64 "; submits: %" PRIu64 "\n",
            (double)totals->virtual_ns / 1e9, totals->preemptions, totals->submits);
     printf("runs: %" PRIu64 ", steps: %" PRIu64 ", %.1f s of the processor, %.2f million steps/s\n",

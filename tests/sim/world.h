@@ -54,6 +54,7 @@ typedef struct {
     uint64_t stale_calls; /* calls on sessions that are over */
     uint64_t bytes_to_clients;
     uint64_t bytes_from_clients;
+    uint64_t direct_messages; /* received into buffers that were lent */
     uint64_t virtual_ns;
     uint64_t submits;
     uint64_t allocs;
@@ -179,11 +180,20 @@ typedef struct {
     sim_config_t sim;
 } world_config_t;
 
+/* The layer above, as one that lends. */
+typedef struct {
+    io_lender_t lender; /* is first */
+    struct world *world;
+    rng_t rng; /* its own: worlds without it go on as they did */
+    uint64_t loans;
+} lending_t;
+
 typedef struct world {
     plan_t plan;
     totals_t *totals;
     world_config_t config;
     rng_t rng;
+    lending_t lending;
     engine_t *engine;
     io_t *io;
     atomic_u64_t generation;
@@ -289,6 +299,12 @@ void sending_release(world_t *world, sendq_t *done);
 void *sending_own(world_t *world, uint32_t len, char **bytes);
 void sending_disown(world_t *world, const void *owner, const char *bytes);
 
+/* lending.c: its buffers, for receives. */
+/* Has the engine borrow, in some worlds; before it is opened. */
+void lending_begin(world_t *world);
+/* In the callback of EVENT, which is through with MESSAGE: takes its buffer, or leaves it. */
+void lending_take(world_t *world, const event_t *event, const char *message);
+
 /* broadcasting.c: and its broadcasts. */
 bool broadcasting_try(world_t *world, batch_t *batch); /* now and then; whether it did */
 /* The engine takes MESSAGE for SLOT's queue; its lock is held. */
@@ -310,6 +326,9 @@ void crowd_leave(world_t *world);
 void check_touch(world_t *world, const void *lock);
 void check_step(world_t *world);
 void check_all(world_t *world);
+
+/* Whether something that the session has received is still to be cut. */
+bool check_has_input(const session_t *session);
 
 /* What check_all holds of the engine's counts of its clients: ACTIVE ones by address, and those
  * that have ended by their reason. */

@@ -42,6 +42,14 @@ typedef struct {
     io_addr_t peer;
 } io_accept_buf_t;
 
+/* How a receive comes by its buffers. */
+typedef enum {
+    LOAN_NONE,     /* it has one from the start */
+    LOAN_ASKED,    /* it has none yet, but a lender */
+    LOAN_MADE,     /* that one has lent them, */
+    LOAN_PASSED_ON /* or the one next to it */
+} op_loan_t;
+
 /* All but `error` is private to the backend; sock.h tells what the members mean. */
 typedef struct io_op {
     list_node_t node; /* in the ready list, or among a listener's accepts */
@@ -52,12 +60,12 @@ typedef struct io_op {
     uint8_t kind;
     uint8_t state;
     bool cancelled;
-    bool borrows; /* a receive that has no buffer yet, but LENDER */
+    uint8_t loan; /* op_loan_t: of a receive */
     union {
         struct {
             union {
-                void *buf;
-                struct io_lender *lender;
+                void *buf;                /* or the loan's name */
+                struct io_lender *lender; /* before it is made */
             };
             uint32_t len;
         } recv;
@@ -76,9 +84,14 @@ typedef struct {
     int error;
 } io_event_t;
 
-static inline void *io_op_buf(const io_op_t *op)
+static inline void *io_op_loan(const io_op_t *op)
 {
     return op->u.recv.buf;
+}
+
+static inline bool io_op_is_passed_on(const io_op_t *op)
+{
+    return op->loan == LOAN_PASSED_ON;
 }
 
 static inline io_op_t *io_event_op(const io_event_t *event)

@@ -109,21 +109,47 @@ static ssize_t sock__call_recv(int fd, void *buf, uint32_t len)
     return got < 0 ? -errno : got;
 }
 
-/* The same into a buffer that OP has only if something was received. */
+/* The same into the COUNT buffers of a loan, with TOTAL bytes. */
+static ssize_t sock__call_readv(int fd, const io_buf_t *bufs, uint32_t count, uint32_t total)
+{
+    if (count == 1) {
+        return sock__call_recv(fd, bufs->iov_base, total);
+    }
+    ssize_t got;
+    do {
+        got = readv(fd, bufs, (int)count);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/* The same into a loan that OP has only if something was received. */
 static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
 {
+    io_buf_t bufs[IO_LOAN_BUFS_MAX];
+    void *name;
+    op_loan_t loan = LOAN_MADE;
     io_lender_t *lender = op->u.recv.lender;
-    void *buf = lender->lend(lender);
-    if (buf == NULL) {
+    uint32_t count = lender->lend(lender, bufs, &name);
+    if (count == 0 && lender->next != NULL) {
+        loan = LOAN_PASSED_ON;
+        lender = lender->next;
+        count = lender->lend(lender, bufs, &name);
+    }
+    if (count == 0) {
         return -ENOMEM;
     }
-    ssize_t got = sock__call_recv(fd, buf, op->u.recv.len);
-    if (got <= 0) {
-        lender->take_back(lender, buf);
-        return got;
+    op->u.recv.len = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        op->u.recv.len += (uint32_t)bufs[i].iov_len;
     }
-    op->u.recv.buf = buf;
-    op->borrows = false;
+    ssize_t got = sock__call_readv(fd, bufs, count, op->u.recv.len);
+    if (got <= 0 || count > 1) {
+        lender->take_back(lender, name, got > 0 ? (uint32_t)got : 0);
+    }
+    if (got > 0) {
+        op->u.recv.buf = name;
+        op->loan = (uint8_t)loan;
+    }
     return got;
 }
 
@@ -133,8 +159,9 @@ static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
     if (op->u.recv.len == 0) {
         return sock__recv_probe(sock, op);
     }
-    ssize_t got = op->borrows ? sock__call_recv_borrow(sock->fd, op)
-                              : sock__call_recv(sock->fd, op->u.recv.buf, op->u.recv.len);
+    ssize_t got = op->loan == LOAN_ASKED
+                      ? sock__call_recv_borrow(sock->fd, op)
+                      : sock__call_recv(sock->fd, op->u.recv.buf, op->u.recv.len);
     if (got == -EAGAIN) {
         sock__drained(sock, op);
         return false;
@@ -255,7 +282,7 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len)
 {
     op->u.recv.buf = buf;
     op->u.recv.len = len;
-    op->borrows = false;
+    op->loan = LOAN_NONE;
     return sock__recv(io, op, sock);
 }
 
@@ -263,7 +290,7 @@ int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender)
 {
     op->u.recv.lender = lender;
     op->u.recv.len = lender->size;
-    op->borrows = true;
+    op->loan = LOAN_ASKED;
     return sock__recv(io, op, sock);
 }
 

@@ -67,15 +67,21 @@ typedef struct io_op {
     uint64_t ticket; /* must stand here unchanged until the completion */
     struct {
         struct io_lender *lender; /* NULL = nothing is to be borrowed */
-        void *buf;                /* that has been */
-        uint64_t number;          /* what it brings is of this connection's stream, */
-        uint64_t received;        /* so far from the beginning */
+        bool is_passed_on;
+        void *name;
+        uint64_t number;   /* what it brings is of this connection's stream, */
+        uint64_t received; /* so far from the beginning */
     } loan;
 } io_op_t;
 
-static inline void *io_op_buf(const io_op_t *op)
+static inline void *io_op_loan(const io_op_t *op)
 {
-    return op->loan.buf;
+    return op->loan.name;
+}
+
+static inline bool io_op_is_passed_on(const io_op_t *op)
+{
+    return op->loan.is_passed_on;
 }
 
 typedef struct {

@@ -84,6 +84,19 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
 }
 
 #if IO_RECV_BORROWS
+/* The model's lenders always lend what they said that they would. */
+static void port__fill(const io_op_t *op, const io_buf_t *bufs, uint32_t bytes)
+{
+    uint64_t position = op->loan.received;
+    for (uint32_t i = 0; bytes > 0; i++) {
+        uint32_t len = bufs[i].len < bytes ? bufs[i].len : bytes;
+        stream_fill(stream_of_client(op->loan.number), position, (char *)(uintptr_t)bufs[i].data,
+                    len);
+        position += len;
+        bytes -= len;
+    }
+}
+
 /* What a receive brings gets its buffer when a worker has taken it. Other threads may run while the
  * lender takes its lock, so nothing of the model is touched here. */
 static void port__borrow(io_event_t *event)
@@ -93,13 +106,22 @@ static void port__borrow(io_event_t *event)
     if (lender == NULL) {
         return;
     }
-    op->loan.buf = lender->lend(lender);
-    if (op->loan.buf == NULL) {
+    io_buf_t bufs[IO_LOAN_BUFS_MAX];
+    uint32_t count = lender->lend(lender, bufs, &op->loan.name);
+    op->loan.is_passed_on = count == 0 && lender->next != NULL;
+    if (op->loan.is_passed_on) {
+        lender = lender->next;
+        count = lender->lend(lender, bufs, &op->loan.name);
+    }
+    if (count == 0) {
         event->status = NT_INSUFFICIENT_RESOURCES;
         event->bytes = 0;
         return;
     }
-    stream_fill(stream_of_client(op->loan.number), op->loan.received, op->loan.buf, event->bytes);
+    port__fill(op, bufs, event->bytes);
+    if (count > 1) {
+        lender->take_back(lender, op->loan.name, event->bytes);
+    }
 }
 #endif
 
