@@ -57,17 +57,6 @@ static PyObject *object_of(char *bytes)
     return (PyObject *)(void *)(bytes - offsetof(PyBytesObject, ob_sval));
 }
 
-/* The calling thread, and not the one that made it, is to count the references of an object that
- * nobody else knows. */
-static PyObject *adopt(char *bytes)
-{
-    PyObject *object = object_of(bytes);
-#ifdef Py_GIL_DISABLED
-    object->ob_tid = _Py_ThreadId();
-#endif
-    return object;
-}
-
 static void want(spares_t *spares, uint32_t count)
 {
     atomic_u32_store(&spares->wanted, atomic_u32_load(&spares->wanted) + count);
@@ -115,11 +104,19 @@ static void take_back(io_lender_t *lender, void *name, uint32_t kept)
     mutex_unlock(&spares->lock);
 }
 
+/* Without a GIL an object belongs to the thread that made it, and nobody else may count it as his.
+ */
+#ifdef Py_GIL_DISABLED
+#define THREADS_SHARE_OBJECTS false
+#else
+#define THREADS_SHARE_OBJECTS true
+#endif
+
 spares_t *spares_new(const engine_options_t *options)
 {
     uint32_t size = options->read_size;
-    if (!IO_RECV_BORROWS || options->framing.kind != FRAMING_NONE || size < SIZE_LEAST ||
-        size > SIZE_MOST) {
+    bool useful = IO_RECV_BORROWS && THREADS_SHARE_OBJECTS && options->framing.kind == FRAMING_NONE;
+    if (!useful || size < SIZE_LEAST || size > SIZE_MOST) {
         return NULL;
     }
     spares_t *spares = calloc(1, sizeof *spares);
@@ -141,7 +138,7 @@ spares_t *spares_new(const engine_options_t *options)
 void spares_free(spares_t *spares)
 {
     for (uint32_t i = 0; i < spares->count; i++) {
-        Py_DECREF(adopt(spares->ready[i]));
+        Py_DECREF(object_of(spares->ready[i]));
     }
     mutex_destroy(&spares->lock);
     free(spares);
@@ -222,7 +219,7 @@ static void review(spares_t *spares, uint64_t now_ns)
     }
     mutex_unlock(&spares->lock);
     while (count > 0) {
-        Py_DECREF(adopt(surplus[--count]));
+        Py_DECREF(object_of(surplus[--count]));
     }
 }
 
@@ -271,18 +268,6 @@ void spares_review(spares_t *spares, uint64_t now_ns)
     }
 }
 
-/* Whether nobody else has a reference. OBJECT is the caller's. */
-static bool is_sole(PyObject *object)
-{
-#ifdef Py_GIL_DISABLED
-    return object->ob_tid == _Py_ThreadId() &&
-           _Py_atomic_load_uint32_relaxed(&object->ob_ref_local) == 1 &&
-           _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared) == 0;
-#else
-    return Py_REFCNT(object) == 1;
-#endif
-}
-
 /* Its bytes are about to change. */
 static void forget_hash(PyObject *object)
 {
@@ -297,7 +282,7 @@ static void forget_hash(PyObject *object)
 static bool keep(spares_t *spares, PyObject *object)
 {
     char *bytes = PyBytes_AS_STRING(object);
-    if (!is_sole(object) || copy_is_misplaced(bytes)) {
+    if (Py_REFCNT(object) != 1 || copy_is_misplaced(bytes)) {
         return false;
     }
     mutex_lock(&spares->lock);
@@ -328,7 +313,7 @@ bool spares_is_worth(const spares_t *spares, uint32_t len)
 
 PyObject *spares_claim(spares_t *spares, char **place, uint32_t len)
 {
-    PyObject *object = adopt(*place);
+    PyObject *object = object_of(*place);
     *place = NULL;
     mutex_lock(&spares->lock);
     spares->made--;
