@@ -1,6 +1,7 @@
 /* control.c: what the application asks of a session, from any thread. */
 #include "control.h"
 
+#include "crew.h"
 #include "engine.h"
 #include "session.h"
 #include "state.h"
@@ -8,6 +9,9 @@
 
 /* A queue this long is worth a system call at once; less waits for the batch to gather. */
 #define SEND_AT_ONCE_BYTES 65536u
+
+/* A batch that has sent so often has more to send than answers. */
+#define FAN_OUT_SENDS 128u
 
 /* Sends of other threads that follow each other as closely as this are gathered as well. It is
  * about what a worker takes to wake up. */
@@ -32,15 +36,22 @@ slot_t *control_lock(engine_t *engine, token_t token, call_t *why)
     return NULL;
 }
 
-/* Leaves the flush to BATCH's worker, which does it when its callbacks have run, or to another that
- * has run its own and comes to it now; false where it is not to wait: callbacks of another worker
- * that has it already still run. */
-static bool defer(slot_t *slot, batch_t *batch)
+/* Whether the worker of OTHER, which has to flush a slot, comes to that soon, as far as BATCH's can
+ * tell: its callbacks have run, or they send to many, and so work and do not block. */
+static bool flushes_soon(engine_t *engine, batch_t *other, const batch_t *batch)
+{
+    return !batch_is_running(other) ||
+           (atomic_u64_load(&other->sends) >= FAN_OUT_SENDS && !crew_is_blocking(engine, batch));
+}
+
+/* Leaves the flush to BATCH's worker, which does it when its callbacks have run, or to the one that
+ * has it to do already; false where it is not to wait for that. */
+static bool defer(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     if (slot->dirty == NULL) {
         batch_add_dirty(batch, slot);
     }
-    return slot->dirty == batch || !batch_is_running(slot->dirty);
+    return slot->dirty == batch || flushes_soon(engine, slot->dirty, batch);
 }
 
 bool control_may_gather(engine_t *engine)
@@ -66,7 +77,7 @@ void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
     if (batch != NULL) {
         atomic_u64_count(&batch->sends, 1);
     }
-    if (little && batch != NULL && defer(slot, batch)) {
+    if (little && batch != NULL && defer(engine, slot, batch)) {
         return;
     }
     if (little && batch == NULL && (gather || is_flood(engine))) {
