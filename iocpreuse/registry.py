@@ -81,7 +81,7 @@ class NamelessView(SessionsView[Key]):
 
     def __len__(self) -> int:
         """How many are open and nameless."""
-        return sum(session.net_id is None for session in self._sessions.copy().values())
+        return len(self._now())
 
     def __contains__(self, key: object) -> bool:
         """Whether the session is open and nameless."""

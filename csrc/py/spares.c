@@ -242,15 +242,16 @@ static void refill(spares_t *spares, bool batch)
 {
     char *made[COUNT_MAX];
     uint32_t missing = reserve(spares, batch);
-    uint32_t count = missing == 0 ? 0 : make(spares, made, missing);
-    if (missing > 0) {
-        mutex_lock(&spares->lock);
-        spares->made -= missing - count;
-        while (count > 0) {
-            spares->ready[spares->count++] = made[--count];
-        }
-        mutex_unlock(&spares->lock);
+    if (missing == 0) {
+        return;
     }
+    uint32_t count = make(spares, made, missing);
+    mutex_lock(&spares->lock);
+    spares->made -= missing - count;
+    while (count > 0) {
+        spares->ready[spares->count++] = made[--count];
+    }
+    mutex_unlock(&spares->lock);
 }
 
 void spares_refill(spares_t *spares)

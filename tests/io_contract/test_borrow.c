@@ -145,6 +145,25 @@ static void loan_brings(loan_t *loan, const char *text)
     loan_brings_from(loan, &loan->purse, text);
 }
 
+/* What is more than a loan holds comes with the next. */
+static void loan_brings_in_parts(loan_t *loan)
+{
+    REQUIRE(loan->rig.t, peer_send(loan->conn.peer, "0123456789", 10));
+    loan_recv(loan);
+    loan_brings(loan, "01234567");
+    loan_recv(loan);
+    loan_brings(loan, "89");
+}
+
+/* The peer's FIN ends the receive that waits, without a loan. */
+static void loan_ends(loan_t *loan)
+{
+    peer_shutdown(loan->conn.peer);
+    rig_await(&loan->rig, &loan->conn.recv);
+    REQUIRE(loan->rig.t, call_good(&loan->conn.recv) && loan->conn.recv.bytes == 0);
+    loan_close(loan);
+}
+
 static void borrow_only_for_data(test_t *t)
 {
     loan_t loan;
@@ -154,11 +173,7 @@ static void borrow_only_for_data(test_t *t)
     REQUIRE(t, loan.purse.lent == 0);
     REQUIRE(t, peer_send(loan.conn.peer, "hello", 5));
     loan_brings(&loan, "hello");
-    REQUIRE(t, peer_send(loan.conn.peer, "0123456789", 10));
-    loan_recv(&loan);
-    loan_brings(&loan, "01234567");
-    loan_recv(&loan);
-    loan_brings(&loan, "89");
+    loan_brings_in_parts(&loan);
     loan_close(&loan);
 }
 
@@ -167,10 +182,7 @@ static void borrow_nothing_at_fin(test_t *t)
     loan_t loan;
     loan_open(&loan, t);
     loan_recv(&loan);
-    peer_shutdown(loan.conn.peer);
-    rig_await(&loan.rig, &loan.conn.recv);
-    REQUIRE(t, call_good(&loan.conn.recv) && loan.conn.recv.bytes == 0);
-    loan_close(&loan);
+    loan_ends(&loan);
 }
 
 static void borrow_nothing_when_cancelled(test_t *t)
@@ -194,16 +206,9 @@ static void borrow_several(test_t *t)
     loan_recv(&loan);
     REQUIRE(t, peer_send(loan.conn.peer, "abc", 3));
     loan_brings(&loan, "abc");
-    REQUIRE(t, peer_send(loan.conn.peer, "0123456789", 10));
+    loan_brings_in_parts(&loan);
     loan_recv(&loan);
-    loan_brings(&loan, "01234567");
-    loan_recv(&loan);
-    loan_brings(&loan, "89");
-    loan_recv(&loan);
-    peer_shutdown(loan.conn.peer);
-    rig_await(&loan.rig, &loan.conn.recv);
-    REQUIRE(t, call_good(&loan.conn.recv) && loan.conn.recv.bytes == 0);
-    loan_close(&loan);
+    loan_ends(&loan);
 }
 
 /* Whoever lends is asked first the next time, too. */
