@@ -452,7 +452,8 @@ static PyGetSetDef session_getset[] = {
     GETTER(logged_in_at, "When login() gave it a name: seconds since the epoch; None before."),
     SETTER(priority, "The order of broadcasts, higher first; 0 at first."),
     GETTER(rtt, "The TCP stack's round-trip time in seconds; None where it does not tell\n"
-                "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer)."),
+                "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer), and once\n"
+                "on_disconnect has returned."),
     COUNTER(bytes_received, "Bytes received from the client so far."),
     COUNTER(bytes_sent, "Bytes that the TCP stack has taken so far."),
     COUNTER(messages_received, "Calls of on_data so far."),
