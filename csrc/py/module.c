@@ -100,6 +100,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 static int module_clear(PyObject *module)
 {
     module_state_t *state = PyModule_GetState(module);
+    free_sessions_close(&state->free_sessions);
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->session_type);
     Py_CLEAR(state->packer_type);

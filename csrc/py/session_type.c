@@ -12,7 +12,8 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     double connected_at = PyFloat_AsDouble(now);
     Py_DECREF(now);
     PyTypeObject *type = engine->state->session_type;
-    session_object_t *self = (session_object_t *)type->tp_alloc(type, 0);
+    session_object_t *self =
+        (session_object_t *)free_sessions_take(&engine->state->free_sessions, type);
     if (self == NULL) {
         return NULL;
     }
@@ -22,6 +23,7 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     self->app_state = Py_NewRef(Py_None);
     self->net_id = Py_NewRef(Py_None);
     self->connected_at = connected_at;
+    PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 
@@ -94,9 +96,10 @@ static void session_dealloc(session_object_t *self)
     }
     Py_CLEAR(self->app_state);
     Py_CLEAR(self->net_id);
-    Py_CLEAR(self->engine);
     PyMem_Free(atomic_ptr_load(&self->final));
-    type->tp_free(self);
+    engine_object_t *engine = self->engine;
+    free_sessions_give(&engine->state->free_sessions, (PyObject *)self);
+    Py_DECREF(engine); /* keeps the list alive */
     Py_DECREF(type);
 }
 

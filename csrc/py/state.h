@@ -10,6 +10,7 @@
 #include "../base/atomics.h"
 #include "../base/stopwatch.h"
 #include "../engine/engine.h"
+#include "free_sessions.h"
 #include "spares.h"
 
 /* Without a GIL there is a lock in each object: it is held where a field that others read is
@@ -33,6 +34,7 @@ typedef struct {
     PyObject *inet_ntop; /* socket.inet_ntop */
     PyObject *af_inet6;
     PyObject *time;
+    free_sessions_t free_sessions;
     atomic_u64_t *generation; /* clients so far, in all engines of this interpreter */
 } module_state_t;
 

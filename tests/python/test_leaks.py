@@ -63,6 +63,48 @@ def test_sessions_are_freed_while_the_server_runs():
     )
 
 
+def test_a_session_has_nothing_of_those_that_are_over():
+    """Their memory serves again, also in the next server; more of them than are kept for that."""
+    check(
+        """
+    class Keeps(Recorder):
+        def on_connect(self, session):
+            assert (session.state, session.net_id, session.logged_in_at) == (None, None, None)
+            assert weakref.getweakrefcount(session) == session.priority == 0
+            assert session.bytes_received == 0 and not session.is_closing()
+            session.login(session.id)
+            session.state = weakref.ref(session)
+            session.priority = 7
+            super().on_connect(session)
+
+        def on_error(self, session, where, exc):
+            raise exc
+
+    types = sys.getrefcount(_engine.Session)
+    ids = set()
+    for server in (Keeps(), Keeps()):
+        with server:
+            for count in (10, 300, 300):
+                clients = [Client(server.address) for _ in range(count)]
+                sessions = [server.next_session() for _ in clients]
+                assert len(set(map(id, sessions))) == count
+                ids.update(session.id for session in sessions)
+                refs = [weakref.ref(session) for session in sessions]
+                for client in clients:
+                    client.ask(b"x")
+                    client.close()
+                sessions.clear()
+                for _ in clients:
+                    server.next_end()
+                wait_until(lambda: not any(ref() for ref in refs))
+    assert len(ids) == 1220
+    gc.collect()
+    assert sys.getrefcount(_engine.Session) == types
+    print("ok")
+    """
+    )
+
+
 def test_bytes_that_were_sent_are_released():
     check(
         """
