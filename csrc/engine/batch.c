@@ -12,6 +12,7 @@ void batch_init(batch_t *batch)
 void batch_destroy(batch_t *batch)
 {
     mutex_destroy(&batch->lock);
+    pockets_empty(&batch->pockets);
 }
 
 void batch_disown(batch_t *batch)
@@ -24,6 +25,7 @@ void batch_disown(batch_t *batch)
     atomic_u64_store(&batch->running_since_ns, 0);
     batch->dirty = NULL;
     batch->dirty_count = 0;
+    batch->pockets = (pockets_t){0}; /* leaks: its worker may have been about to change it */
 }
 
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)

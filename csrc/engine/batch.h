@@ -69,6 +69,7 @@ typedef struct batch {
     uint64_t flush_ns; /* what it last took to flush what was sent to so many */
 
     sendq_t done; /* pinned buffers whose owners may be released */
+    pockets_t pockets;
     bool took_accept;
     bool is_timely; /* NOW_NS was read since callbacks last ran */
 

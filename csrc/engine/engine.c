@@ -47,9 +47,10 @@ int engine_open(engine_t **out, const engine_options_t *options)
     engine->pool_target = options->accept_pool;
     mutex_init(&engine->lock);
     list_init(&engine->idle);
-    slab_init(&engine->slab, receive_small_size(options->read_size), SLAB_KEEP_MAX);
-    slab_init(&engine->pages, SENDQ_PAGE_BYTES, UINT32_MAX);
-    slab_init(&engine->large, receive_large_size(options->read_size), SLAB_KEEP_LARGE_MAX);
+    slab_init(&engine->slab, SLAB_SMALL, receive_small_size(options->read_size), SLAB_KEEP_MAX);
+    slab_init(&engine->pages, SLAB_PAGES, SENDQ_PAGE_BYTES, UINT32_MAX);
+    slab_init(&engine->large, SLAB_LARGE, receive_large_size(options->read_size),
+              SLAB_KEEP_LARGE_MAX);
     if (options->direct != NULL) {
         options->direct->next = &engine->large.lender;
     }
@@ -243,7 +244,7 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
         return false;
     }
     uint32_t max = batch->fans_out ? BATCH_COMPLETIONS_MAX : BATCH_COMPLETIONS_FEW;
-    uint32_t count = io_wait(engine->io, batch->completed, max, timeout_ms);
+    uint32_t count = io_wait(engine->io, batch->completed, max, timeout_ms, &batch->pockets);
     batch->now_ns = io_now_ns(engine->io);
     batch->is_timely = true;
     atomic_u64_count(&batch->completions, count);

@@ -35,19 +35,25 @@ static bool may_receive(const slot_t *slot)
     return slot->state == SLOT_FLUSHING || !session->read_paused;
 }
 
-static void give_loan(engine_t *engine, session_t *session)
+/* Where receives do not borrow, sessions keep their buffers, and a slab counts who has one. */
+static pockets_t *pockets_of(batch_t *batch)
+{
+    return IO_RECV_BORROWS && batch != NULL ? &batch->pockets : NULL;
+}
+
+static void give_loan(engine_t *engine, session_t *session, batch_t *batch)
 {
     io_lender_t *direct = engine->options.direct;
-    direct->take_back(direct, session->recv_buf, 0);
+    direct->take_back(direct, pockets_of(batch), session->recv_buf, 0);
     session->recv_direct = false;
 }
 
-static void give_buffer(engine_t *engine, session_t *session)
+static void give_buffer(engine_t *engine, session_t *session, batch_t *batch)
 {
     if (session->recv_direct) {
-        give_loan(engine, session);
+        give_loan(engine, session, batch);
     } else if (session->recv_buf != NULL) {
-        slab_give(session->recv_slab, session->recv_buf);
+        pockets_give(pockets_of(batch), session->recv_slab, session->recv_buf);
     }
     session->recv_buf = NULL;
 }
@@ -61,10 +67,10 @@ static bool asks_direct(const engine_t *engine, const session_t *session)
 }
 
 /* A session has a buffer only from a receive on until what it brought has been told. */
-static int post(engine_t *engine, slot_t *slot, io_op_t *op)
+static int post(engine_t *engine, slot_t *slot, io_op_t *op, batch_t *batch)
 {
     session_t *session = &slot->session;
-    give_buffer(engine, session);
+    give_buffer(engine, session, batch);
     session->recv_slab = session->recv_full ? &engine->large : &engine->slab;
     io_lender_t *lender = &session->recv_slab->lender;
     if (asks_direct(engine, session)) {
@@ -88,9 +94,9 @@ static void take_over(engine_t *engine, session_t *session, const io_event_t *ev
     }
 }
 
-static void let_go(engine_t *engine, session_t *session)
+static void let_go(engine_t *engine, session_t *session, batch_t *batch)
 {
-    give_buffer(engine, session);
+    give_buffer(engine, session, batch);
 }
 
 #else
@@ -99,7 +105,7 @@ static void take_buffer(engine_t *engine, session_t *session, slab_t *slab, bool
 {
     void *buf = slab_take(slab, waits);
     if (buf != NULL) {
-        give_buffer(engine, session);
+        give_buffer(engine, session, NULL);
         session->recv_buf = buf;
         session->recv_slab = slab;
     }
@@ -112,7 +118,7 @@ static void fit_buffer(engine_t *engine, session_t *session)
     bool large = session->recv_buf != NULL && session->recv_slab == &engine->large;
     if (session->recv_buf != NULL && !session->recv_ready &&
         (slab_is_crowded(&engine->slab) || (large && !session->recv_full))) {
-        give_buffer(engine, session);
+        give_buffer(engine, session, NULL);
     }
     if (session->recv_buf == NULL) {
         take_buffer(engine, session, &engine->slab, !session->recv_ready);
@@ -122,8 +128,9 @@ static void fit_buffer(engine_t *engine, session_t *session)
     }
 }
 
-static int post(engine_t *engine, slot_t *slot, io_op_t *op)
+static int post(engine_t *engine, slot_t *slot, io_op_t *op, batch_t *batch)
 {
+    (void)batch;
     session_t *session = &slot->session;
     fit_buffer(engine, session);
     if (session->recv_buf == NULL && session->recv_ready) {
@@ -143,21 +150,22 @@ static void take_over(engine_t *engine, session_t *session, const io_event_t *ev
     (void)event;
 }
 
-static void let_go(engine_t *engine, session_t *session)
+static void let_go(engine_t *engine, session_t *session, batch_t *batch)
 {
     (void)engine;
+    (void)batch;
     (void)session; /* the next receive is for this buffer again */
 }
 
 #endif
 
-void receive_advance(engine_t *engine, slot_t *slot)
+void receive_advance(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     if (!may_receive(slot)) {
         return;
     }
     io_op_t *op = slot_arm(slot, OPERATION_RECV);
-    int status = post(engine, slot, op);
+    int status = post(engine, slot, op, batch);
     if (status < 0) {
         slot->in_flight &= ~FLIGHT_RECV;
         session_fail(engine, slot, status, op->error);
@@ -291,20 +299,20 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     }
 }
 
-void receive_settle(engine_t *engine, slot_t *slot)
+void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     if (slot->state == SLOT_OPEN && (session->cut || has_input(session))) {
         slot->pending |= PENDING_DATA; /* it was paused in the middle */
     } else {
-        let_go(engine, session);
+        let_go(engine, session, batch);
     }
 }
 
-void receive_release(engine_t *engine, slot_t *slot)
+void receive_release(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     cutter_drop(&slot->session.cutter);
-    give_buffer(engine, &slot->session);
+    give_buffer(engine, &slot->session, batch);
 }
 
 void session_received(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)

@@ -3,6 +3,7 @@
 #ifndef IOCPREUSE_ENGINE_RECEIVE_H
 #define IOCPREUSE_ENGINE_RECEIVE_H
 
+#include "batch.h"
 #include "engine.h"
 #include "slot.h"
 
@@ -10,13 +11,14 @@
 uint32_t receive_small_size(uint32_t read_size);
 uint32_t receive_large_size(uint32_t read_size);
 
-/* Posts the next receive, if the session is to have one now. */
-void receive_advance(engine_t *engine, slot_t *slot);
+/* Posts the next receive, if the session is to have one now. BATCH is the calling worker's; NULL =
+ * no worker. */
+void receive_advance(engine_t *engine, slot_t *slot, batch_t *batch);
 
 /* The callback of an EVENT_DATA has run; it may have been paused amid the messages. */
-void receive_settle(engine_t *engine, slot_t *slot);
+void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch);
 
 /* Takes back what the session holds: nothing is in flight. */
-void receive_release(engine_t *engine, slot_t *slot);
+void receive_release(engine_t *engine, slot_t *slot, batch_t *batch);
 
 #endif

@@ -108,7 +108,7 @@ static void release(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     sendq_clear(&session->out, &batch->done);
-    receive_release(engine, slot);
+    receive_release(engine, slot, batch);
     engine_set_deadline(engine, slot, 0);
 }
 

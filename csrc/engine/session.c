@@ -236,7 +236,7 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         advance_sending(engine, slot, batch);
     }
     if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
-        receive_advance(engine, slot);
+        receive_advance(engine, slot, batch);
     }
     end_amid_message(engine, slot, batch);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
@@ -291,7 +291,7 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
     slot->in_flight &= ~FLIGHT_CALLBACK;
     if (event->kind == EVENT_DATA) {
-        receive_settle(engine, slot);
+        receive_settle(engine, slot, batch);
     }
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);

@@ -119,13 +119,14 @@ int io_recv(io_t *io, io_op_t *op, io_sock_t sock, void *buf, uint32_t len);
 typedef struct io_lender {
     uint32_t size; /* bytes that a loan has room for, more or less; not 0 */
 
-    /* Makes a loan: writes its buffers, which are filled in this order, to BUFS, and its name,
-     * which is the lender's own matter, to *LOAN. Returns their number; 0 = it has none. */
-    uint32_t (*lend)(struct io_lender *lender, io_buf_t *bufs, void **loan);
+    /* Makes a loan for BORROWER, whom the thread in io_wait has named: writes its buffers, which
+     * are filled in this order, to BUFS, and its name, which is the lender's own matter, to *LOAN.
+     * Returns their number; 0 = it has none. */
+    uint32_t (*lend)(struct io_lender *lender, void *borrower, io_buf_t *bufs, void **loan);
 
     /* Takes back those that begin behind the first KEPT bytes of the loan: all of it, if 0. Not
      * asked where that is none: the loan has one buffer, and something was received into it. */
-    void (*take_back)(struct io_lender *lender, void *loan, uint32_t kept);
+    void (*take_back)(struct io_lender *lender, void *borrower, void *loan, uint32_t kept);
 
     struct io_lender *next; /* who is asked where this one has none, but nobody after it; or NULL */
 } io_lender_t;
@@ -169,8 +170,9 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset);
 
 /* Up to MAX completions; waits for the first up to TIMEOUT_MS. Returns their number: 0
  * after a time-out, and for a wake-up alone. A worker that calls it has finished with the
- * batch before (this is what the concurrency value counts). */
-uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms);
+ * batch before (this is what the concurrency value counts). BORROWER is for lenders alone: in whose
+ * name this thread borrows. */
+uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms, void *borrower);
 
 /* The calling worker, which has events, is going to block: another may run in its stead until its
  * next io_wait. For backends whose system does not see that by itself. */

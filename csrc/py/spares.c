@@ -62,8 +62,9 @@ static void want(spares_t *spares, uint32_t count)
     atomic_u32_store(&spares->wanted, atomic_u32_load(&spares->wanted) + count);
 }
 
-static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **name)
+static uint32_t lend(io_lender_t *lender, void *borrower, io_buf_t *bufs, void **name)
 {
+    (void)borrower;
     spares_t *spares = (spares_t *)(void *)lender;
     mutex_lock(&spares->lock);
     loan_t *loan = spares->unused;
@@ -84,8 +85,9 @@ static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **name)
     return loan->count;
 }
 
-static void take_back(io_lender_t *lender, void *name, uint32_t kept)
+static void take_back(io_lender_t *lender, void *borrower, void *name, uint32_t kept)
 {
+    (void)borrower;
     spares_t *spares = (spares_t *)(void *)lender;
     loan_t *loan = name;
     uint32_t used = (kept + spares->size - 1) / spares->size;

@@ -371,7 +371,7 @@ static void test_shared_is_one_message(void)
 
 int main(void)
 {
-    slab_init(&pages, SENDQ_PAGE_BYTES, UINT32_MAX);
+    slab_init(&pages, SLAB_PAGES, SENDQ_PAGE_BYTES, UINT32_MAX);
     test_pages();
     test_what_is_not_moved();
     test_shared(0, 0);

@@ -122,7 +122,7 @@ int rig_disconnect(rig_t *rig, call_t *call, io_sock_t *inout)
 uint32_t rig_pump_up_to(rig_t *rig, uint32_t max, uint32_t timeout_ms)
 {
     io_event_t events[RIG_EVENTS_MAX];
-    uint32_t count = io_wait(rig->io, events, max, timeout_ms);
+    uint32_t count = io_wait(rig->io, events, max, timeout_ms, rig);
     REQUIRE(rig->t, count <= max);
     for (uint32_t i = 0; i < count; i++) {
         call_t *call = (call_t *)(void *)io_event_op(&events[i]);

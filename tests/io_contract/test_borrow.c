@@ -63,6 +63,7 @@ typedef struct {
     bool is_poor; /* it has no memory */
     uint32_t lent;
     uint32_t kept;
+    void *borrower; /* of the last call */
 } purse_t;
 
 typedef struct {
@@ -72,9 +73,10 @@ typedef struct {
     purse_t other; /* who is asked where PURSE has nothing */
 } loan_t;
 
-static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **loan)
+static uint32_t lend(io_lender_t *lender, void *borrower, io_buf_t *bufs, void **loan)
 {
     purse_t *purse = (purse_t *)(void *)lender;
+    purse->borrower = borrower;
     if (purse->is_poor || purse->is_lent) {
         return 0;
     }
@@ -87,9 +89,10 @@ static uint32_t lend(io_lender_t *lender, io_buf_t *bufs, void **loan)
     return purse->pieces;
 }
 
-static void take_back(io_lender_t *lender, void *loan, uint32_t kept)
+static void take_back(io_lender_t *lender, void *borrower, void *loan, uint32_t kept)
 {
     purse_t *purse = (purse_t *)(void *)lender;
+    purse->borrower = borrower;
     purse->is_lent = purse->is_lent && (loan != purse || kept > 0);
     purse->kept = kept;
 }
@@ -137,7 +140,8 @@ static void loan_brings_from(loan_t *loan, purse_t *purse, const char *text)
         REQUIRE(t, purse->buf[i / size * PIECE_SIZE + i % size] == text[i]);
     }
     REQUIRE(t, purse->pieces == 1 || purse->kept == recv->bytes);
-    take_back(&purse->lender, purse, 0);
+    REQUIRE(t, purse->borrower == &loan->rig);
+    take_back(&purse->lender, NULL, purse, 0);
 }
 
 static void loan_brings(loan_t *loan, const char *text)

@@ -330,10 +330,10 @@ static void recv_timeout_and_maximum_of_wait(test_t *t)
     pair_open(&pair, t);
     io_event_t event;
     uint64_t start_ns = io_now_ns(pair.rig.io);
-    REQUIRE(t, io_wait(pair.rig.io, &event, 1, QUIET_MS) == 0);
+    REQUIRE(t, io_wait(pair.rig.io, &event, 1, QUIET_MS, NULL) == 0);
     uint64_t passed_ms = (io_now_ns(pair.rig.io) - start_ns) / 1000000;
     REQUIRE(t, passed_ms + 20 >= QUIET_MS && passed_ms < DEADLINE_MS);
-    REQUIRE(t, io_wait(pair.rig.io, &event, 1, 0) == 0);
+    REQUIRE(t, io_wait(pair.rig.io, &event, 1, 0, NULL) == 0);
 
     /* Two completions, and room for one at a time. */
     char buf[16];
@@ -342,7 +342,7 @@ static void recv_timeout_and_maximum_of_wait(test_t *t)
     REQUIRE(t, rig_send(&pair.rig, &pair.conn.send, pair.conn.sock, "x", 1) == 0);
     uint32_t seen = 0;
     for (int i = 0; i < 2; i++) {
-        REQUIRE(t, io_wait(pair.rig.io, &event, 1, DEADLINE_MS) == 1);
+        REQUIRE(t, io_wait(pair.rig.io, &event, 1, DEADLINE_MS, NULL) == 1);
         REQUIRE(t, io_event_bytes(&event) == (io_event_op(&event) == &pair.conn.recv.op ? 5u : 1u));
         seen |= io_event_op(&event) == &pair.conn.recv.op ? 1u : 2u;
         pair.rig.completed++;

@@ -17,7 +17,7 @@ static void worker_run(void *arg)
     starved_t *starved = arg;
     io_event_t events[8];
     while (atomic_u32_load(&starved->stop) == 0) {
-        uint32_t count = io_wait(starved->rig.io, events, 8, DEADLINE_MS);
+        uint32_t count = io_wait(starved->rig.io, events, 8, DEADLINE_MS, NULL);
         for (uint32_t i = 0; i < count; i++) {
             call_t *call = (call_t *)(void *)io_event_op(&events[i]);
             call->status = io_event_status(&events[i]);

@@ -148,7 +148,7 @@ static void server_run(void *arg)
     server_t *server = arg;
     io_event_t events[16];
     while (atomic_u32_load(&server->stop) == 0) {
-        uint32_t count = io_wait(server->rig.io, events, 16, DEADLINE_MS);
+        uint32_t count = io_wait(server->rig.io, events, 16, DEADLINE_MS, NULL);
         for (uint32_t i = 0; i < count; i++) {
             server_event(server, &events[i]);
         }

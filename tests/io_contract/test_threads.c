@@ -63,7 +63,7 @@ static void crew_run(void *arg)
     crew_t *crew = arg;
     io_event_t event; /* one: what else there is must not wait behind a byte that blocks */
     while (atomic_u32_load(&crew->stop) == 0) {
-        if (io_wait(crew->rig.io, &event, 1, DEADLINE_MS) == 1) {
+        if (io_wait(crew->rig.io, &event, 1, DEADLINE_MS, NULL) == 1) {
             crew_event(crew, &event);
         }
     }

@@ -16,7 +16,7 @@ static void sleeper_run(void *arg)
     io_event_t events[4];
     (void)atomic_u32_exchange(&sleepers->entered, 1);
     uint64_t start_ms = peer_now_ms();
-    EXPECT(sleepers->rig->t, io_wait(sleepers->rig->io, events, 4, DEADLINE_MS) == 0);
+    EXPECT(sleepers->rig->t, io_wait(sleepers->rig->io, events, 4, DEADLINE_MS, NULL) == 0);
     EXPECT(sleepers->rig->t, peer_now_ms() - start_ms < DEADLINE_MS / 2);
     (void)atomic_u32_exchange(&sleepers->returned, 1);
 }
@@ -150,7 +150,7 @@ static void dequeuer_run(void *arg)
 {
     dequeuer_t *dequeuer = arg;
     io_event_t event;
-    uint32_t count = io_wait(dequeuer->rig->io, &event, 1, DEADLINE_MS);
+    uint32_t count = io_wait(dequeuer->rig->io, &event, 1, DEADLINE_MS, NULL);
     EXPECT(dequeuer->rig->t, count == 1);
     if (count == 1) {
         EXPECT(dequeuer->rig->t, io_event_op(&event) == &dequeuer->conn->send.op);

@@ -335,6 +335,24 @@ static void check__count(world_t *world, census_t *census)
     }
 }
 
+/* The buffers of SLAB's that workers have at hand. */
+static uint64_t check__pockets(world_t *world, const slab_t *slab)
+{
+    uint64_t found = 0;
+    for (batch_t *batch = atomic_ptr_load(&world->engine->crew); batch != NULL;
+         batch = batch->crew_next) {
+        uint64_t count = 0;
+        for (slab_buf_t *buf = batch->pockets.of[slab->kind].free; buf != NULL; buf = buf->next) {
+            count++;
+        }
+        CHECK_THAT(world, batch->pockets.of[slab->kind].bytes == count * slab->size,
+                   "a pocket has %u buffers, and says %u bytes", (unsigned)count,
+                   batch->pockets.of[slab->kind].bytes);
+        found += count;
+    }
+    return found;
+}
+
 /* The manager knows of everything that waits for it. */
 static void check__manager(world_t *world, const census_t *census)
 {
@@ -412,6 +430,8 @@ void check_all(world_t *world)
     CHECK_THAT(world, census.cooling <= world->config.engine.cooling_max,
                "%u sockets cool, more than may", (unsigned)census.cooling);
     counts_check_peers(world, active);
+    census.large += check__pockets(world, &engine->large);
+    census.bufs += check__pockets(world, &engine->slab);
     CHECK_THAT(world, atomic_u64_load(&engine->large.taken) == census.large,
                "the slab counts %u large buffers, not %u",
                (unsigned)atomic_u64_load(&engine->large.taken), (unsigned)census.large);

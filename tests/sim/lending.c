@@ -32,8 +32,9 @@ static void lending__give_up(const world_t *world, loan_t *loan, uint32_t used)
 }
 
 /* All that a loan may have, or nothing: then the engine's own buffers are lent. */
-static uint32_t lending__lend(io_lender_t *lender, io_buf_t *bufs, void **name)
+static uint32_t lending__lend(io_lender_t *lender, void *borrower, io_buf_t *bufs, void **name)
 {
+    (void)borrower;
     lending_t *lending = (lending_t *)(void *)lender;
     world_t *world = lending->world;
     uint32_t size = world->config.engine.read_size;
@@ -57,8 +58,9 @@ static uint32_t lending__lend(io_lender_t *lender, io_buf_t *bufs, void **name)
     return loan->count;
 }
 
-static void lending__take_back(io_lender_t *lender, void *name, uint32_t kept)
+static void lending__take_back(io_lender_t *lender, void *borrower, void *name, uint32_t kept)
 {
+    (void)borrower;
     lending_t *lending = (lending_t *)(void *)lender;
     uint32_t size = lending->world->config.engine.read_size;
     lending__give_up(lending->world, name, (kept + size - 1) / size);

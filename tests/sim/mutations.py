@@ -369,14 +369,15 @@ MUTANTS = (
     one(
         "buffer-goes-back",
         "receive.c",
-        "        slab_give(session->recv_slab, session->recv_buf);\n",
+        "        pockets_give(pockets_of(batch), session->recv_slab, session->recv_buf);\n",
         "",
     ),
+    one("lent-once", "slab.c", ">kind].free = buf->next;", ">kind].bytes += 0;", BORROW_FLAGS),
     # Loans of the layer above.
     one(
         "loan-goes-back",
         "receive.c",
-        "    direct->take_back(direct, session->recv_buf, 0);\n",
+        "    direct->take_back(direct, pockets_of(batch), session->recv_buf, 0);\n",
         "",
         BORROW_FLAGS,
     ),

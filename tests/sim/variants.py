@@ -1,6 +1,6 @@
 """Changes of the engine that the simulator must not mind."""
 
-from tests.sim.mutations import Mutant, one
+from tests.sim.mutations import BORROW_FLAGS, Mutant, one
 
 # Other sizes of the same engine, which must do as well.
 VARIANTS = (
@@ -13,5 +13,12 @@ VARIANTS = (
         ),
     ),
     one("tiny-slab", "slab.h", "#define SLAB_KEEP_MAX 1024", "#define SLAB_KEEP_MAX 1"),
+    one(
+        "tiny-pockets",
+        "slab.c",
+        "#define POCKET_BYTES_MAX (512u * 1024u)",
+        "#define POCKET_BYTES_MAX 64u",
+        BORROW_FLAGS,
+    ),
     one("tiny-chunks", "table.h", "#define TABLE_CHUNK_SLOTS 64u", "#define TABLE_CHUNK_SLOTS 8u"),
 )

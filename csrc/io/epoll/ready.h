@@ -19,6 +19,7 @@ typedef struct {
     uint32_t count;
     uint32_t max;
     uint32_t bytes;  /* received */
+    void *borrower;  /* whom lenders lend to */
     list_t overflow; /* for the next call: done, but more than the caller's array holds; and
                         receives in state OP_TRYING, when enough has been received */
 } harvest_t;

@@ -123,17 +123,17 @@ static ssize_t sock__call_readv(int fd, const io_buf_t *bufs, uint32_t count, ui
 }
 
 /* The same into a loan that OP has only if something was received. */
-static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
+static ssize_t sock__call_recv_borrow(int fd, io_op_t *op, void *borrower)
 {
     io_buf_t bufs[IO_LOAN_BUFS_MAX];
     void *name;
     op_loan_t loan = LOAN_MADE;
     io_lender_t *lender = op->u.recv.lender;
-    uint32_t count = lender->lend(lender, bufs, &name);
+    uint32_t count = lender->lend(lender, borrower, bufs, &name);
     if (count == 0 && lender->next != NULL) {
         loan = LOAN_PASSED_ON;
         lender = lender->next;
-        count = lender->lend(lender, bufs, &name);
+        count = lender->lend(lender, borrower, bufs, &name);
     }
     if (count == 0) {
         return -ENOMEM;
@@ -144,7 +144,7 @@ static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
     }
     ssize_t got = sock__call_readv(fd, bufs, count, op->u.recv.len);
     if (got <= 0 || count > 1) {
-        lender->take_back(lender, name, got > 0 ? (uint32_t)got : 0);
+        lender->take_back(lender, borrower, name, got > 0 ? (uint32_t)got : 0);
     }
     if (got > 0) {
         op->u.recv.buf = name;
@@ -154,13 +154,13 @@ static ssize_t sock__call_recv_borrow(int fd, io_op_t *op)
 }
 
 /* Makes the call; returns whether OP is done. Locked. */
-static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op)
+static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op, void *borrower)
 {
     if (op->u.recv.len == 0) {
         return sock__recv_probe(sock, op);
     }
     ssize_t got = op->loan == LOAN_ASKED
-                      ? sock__call_recv_borrow(sock->fd, op)
+                      ? sock__call_recv_borrow(sock->fd, op, borrower)
                       : sock__call_recv(sock->fd, op->u.recv.buf, op->u.recv.len);
     if (got == -EAGAIN) {
         sock__drained(sock, op);
@@ -204,7 +204,7 @@ void sock_try_recv(io_op_t *op, harvest_t *harvest)
         sock__postpone(op, harvest);
         done = false;
     } else {
-        done = sock__recv_now(sock, op);
+        done = sock__recv_now(sock, op, harvest->borrower);
     }
     mutex_unlock(&sock->lock);
     if (done) {
@@ -226,7 +226,7 @@ static void sock__event(struct epoll_sock *sock, uint32_t mask, harvest_t *harve
         bool waits = op != NULL && op->state == OP_WAITING;
         if (waits && harvest_is_heavy(harvest)) {
             sock__postpone(op, harvest);
-        } else if (waits && sock__recv_now(sock, op)) {
+        } else if (waits && sock__recv_now(sock, op, harvest->borrower)) {
             harvest_add(harvest, op);
         }
     }

@@ -108,10 +108,10 @@ void io_yield(io_t *io)
     mutex_unlock(&io->lock);
 }
 
-uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
+uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms, void *borrower)
 {
     DCHECK(max > 0);
-    harvest_t harvest = {.events = events, .max = max};
+    harvest_t harvest = {.events = events, .max = max, .borrower = borrower};
     list_init(&harvest.overflow);
     uint64_t deadline_ns = clock_deadline_ns(timeout_ms);
 

@@ -86,8 +86,9 @@ void io_yield(io_t *io)
     (void)io; /* the port itself sees a thread that blocks, and releases another */
 }
 
-uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
+uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms, void *borrower)
 {
+    (void)borrower; /* nobody lends here */
     ULONG dequeued = 0;
     uint32_t kept = 0;
     uint32_t wakes = 0;

@@ -61,7 +61,7 @@ static bool probe__send(probe_t *probe)
 static void probe__dequeue(probe_t *probe, uint32_t timeout_ms)
 {
     io_event_t events[4];
-    uint32_t count = io_wait(probe->io, events, 4, timeout_ms);
+    uint32_t count = io_wait(probe->io, events, 4, timeout_ms, NULL);
     for (uint32_t i = 0; i < count; i++) {
         probe_op_t *op = (probe_op_t *)(void *)io_event_op(&events[i]);
         op->in_flight = false;

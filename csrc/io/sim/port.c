@@ -99,7 +99,7 @@ static void port__fill(const io_op_t *op, const io_buf_t *bufs, uint32_t bytes)
 
 /* What a receive brings gets its buffer when a worker has taken it. Other threads may run while the
  * lender takes its lock, so nothing of the model is touched here. */
-static void port__borrow(io_event_t *event)
+static void port__borrow(io_event_t *event, void *borrower)
 {
     io_op_t *op = event->op;
     io_lender_t *lender = op->loan.lender;
@@ -107,11 +107,11 @@ static void port__borrow(io_event_t *event)
         return;
     }
     io_buf_t bufs[IO_LOAN_BUFS_MAX];
-    uint32_t count = lender->lend(lender, bufs, &op->loan.name);
+    uint32_t count = lender->lend(lender, borrower, bufs, &op->loan.name);
     op->loan.is_passed_on = count == 0 && lender->next != NULL;
     if (op->loan.is_passed_on) {
         lender = lender->next;
-        count = lender->lend(lender, bufs, &op->loan.name);
+        count = lender->lend(lender, borrower, bufs, &op->loan.name);
     }
     if (count == 0) {
         event->status = NT_INSUFFICIENT_RESOURCES;
@@ -120,7 +120,7 @@ static void port__borrow(io_event_t *event)
     }
     port__fill(op, bufs, event->bytes);
     if (count > 1) {
-        lender->take_back(lender, op->loan.name, event->bytes);
+        lender->take_back(lender, borrower, op->loan.name, event->bytes);
     }
 }
 #endif
@@ -130,7 +130,7 @@ void io_yield(io_t *io)
     (void)io; /* every worker may run */
 }
 
-uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms)
+uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms, void *borrower)
 {
     if (!sim_has_work(io) && timeout_ms == IO_INFINITE) {
         sim_fail(io, "a worker waits for ever, which the test has to see coming");
@@ -148,8 +148,10 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     }
 #if IO_RECV_BORROWS
     for (uint32_t i = 0; i < count; i++) {
-        port__borrow(&events[i]);
+        port__borrow(&events[i], borrower);
     }
+#else
+    (void)borrower;
 #endif
     return count;
 }
