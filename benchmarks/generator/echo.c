@@ -80,14 +80,15 @@ static void receive(echo_t *echo, client_t *client)
     }
 }
 
-static void run(echo_t *echo)
+/* Each client begins at a multiple of START_UNIT bytes of the pattern. */
+static void run(echo_t *echo, size_t start_unit)
 {
     static struct epoll_event events[EVENTS_MAX];
     int poll = epoll_create1(EPOLL_CLOEXEC);
     echo->buffer = client_buffer();
     if (poll < 0 || !echo->buffer)
         fail("start", errno);
-    echo->clients = clients_connect(echo->settings, poll, &echo->pattern, echo->unit);
+    echo->clients = clients_connect(echo->settings, poll, &echo->pattern, start_unit);
     measure_start(&echo->measure, echo->settings);
     start(echo);
     while (!measure_over(&echo->measure, now_ns())) {
@@ -110,7 +111,7 @@ void run_echo(const settings_t *settings)
     echo.unit = settings->size;
     echo.batch = 1;
     pattern_make_bytes(&echo.pattern);
-    run(&echo);
+    run(&echo, 1);
 }
 
 void run_framed(const settings_t *settings)
@@ -120,5 +121,5 @@ void run_framed(const settings_t *settings)
     echo.unit = settings->size + PREFIX;
     echo.batch = settings->depth;
     pattern_make_frames(&echo.pattern, settings->size, PREFIX);
-    run(&echo);
+    run(&echo, echo.unit);
 }

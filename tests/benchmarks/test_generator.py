@@ -98,9 +98,20 @@ def test_a_wrong_byte_is_noticed(run):
         run(ECHO, lambda _peer, client, data: client.sendall(data[:-1] + b"\0"))
 
 
-def test_bytes_of_another_client_are_wrong(run):
+@pytest.mark.parametrize("size", [100, 40_000])
+def test_bytes_of_another_client_are_wrong(run, size):
+    load = Workload("test", "echo", "echo", "echo", connections=3, size=size)
     with pytest.raises(TrialError, match="wrong bytes"):
-        run(ECHO, lambda peer, _client, data: peer.members[0].sendall(data))
+        run(load, lambda peer, _client, data: peer.members[0].sendall(data))
+
+
+@pytest.mark.parametrize("mode", ["echo", "framed"])
+@pytest.mark.parametrize("size", [1, 65_536, 1 << 18])
+def test_messages_of_any_size(run, mode, size):
+    """Also those that are longer than what the generator sends is before it repeats."""
+    said = run(Workload("test", mode, mode, mode, connections=2, size=size), echo)
+    assert said["messages"] > 0
+    assert said["wrong_bytes"] == said["errors"] == 0
 
 
 def test_a_wrong_length_in_front_of_a_message_is_noticed(run):
