@@ -102,6 +102,13 @@ void batch_attach(batch_t *batch, uint64_t now_ns);
  * was taken before has run; SENT_TO tells then how many slots are to be flushed. */
 event_t *batch_take(batch_t *batch);
 
+/* The event whose callback runs, for that callback; NULL before the first. */
+static inline event_t *batch_running(const batch_t *batch)
+{
+    /* Only the worker itself goes on to the next. */
+    return batch->running_next == 0 ? NULL : &batch->running[batch->running_next - 1];
+}
+
 /* One that has run and is not settled, in OUT; false when there is none. For another worker: it
  * leaves out the one that may be running. */
 bool batch_take_done(batch_t *batch, event_t *out);

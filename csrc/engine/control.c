@@ -3,12 +3,20 @@
 
 #include "crew.h"
 #include "engine.h"
+#include "receive.h"
 #include "session.h"
 #include "state.h"
 #include "timeout.h"
 
 /* A queue this long is worth a system call at once; less waits for the batch to gather. */
 #define SEND_AT_ONCE_BYTES 65536u
+
+/* The same while there is more of what its client has sent, which may well be answered, too: a
+ * large receive comes as several messages. */
+#define SEND_TOGETHER_BYTES (4 * SEND_AT_ONCE_BYTES)
+
+/* But no more than this part of what may wait at all. */
+#define SEND_TOGETHER_PART 4u
 
 /* A batch that has sent so often has more to send than answers. */
 #define FAN_OUT_SENDS 128u
@@ -71,23 +79,47 @@ static bool is_flood(engine_t *engine)
     return flood && control_may_gather(engine);
 }
 
-void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
+/* Whether so little is queued that more may join it. */
+static bool may_hold(const engine_t *engine, const slot_t *slot)
+{
+    uint64_t queued = slot->session.out.bytes;
+    return queued < SEND_TOGETHER_BYTES &&
+           queued < engine->options.write_limit / SEND_TOGETHER_PART;
+}
+
+/* Whether the callback that runs in BATCH is one of SLOT's, and will be told more of what came. */
+static bool is_told_more(slot_t *slot, const batch_t *batch)
+{
+    const event_t *event = batch == NULL ? NULL : batch_running(batch);
+    return event != NULL && event->slot == slot && event->kind == EVENT_DATA &&
+           slot->state == SLOT_OPEN && atomic_u32_load(&slot->session.mute) == 0 &&
+           receive_has_more(&slot->session);
+}
+
+void control_flush(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    if (batch != NULL) {
+        batch->now_ns = io_now_ns(engine->io); /* its callbacks may have run for long */
+    }
+    session_advance(engine, slot, batch);
+}
+
+bool control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     bool little = slot->session.out.bytes < SEND_AT_ONCE_BYTES;
     if (batch != NULL) {
         atomic_u64_count(&batch->sends, 1);
     }
-    if (little && batch != NULL && defer(engine, slot, batch)) {
-        return;
+    bool held = !little && may_hold(engine, slot) && is_told_more(slot, batch);
+    if ((little || held) && batch != NULL && defer(engine, slot, batch)) {
+        return !held;
     }
     if (little && batch == NULL && (gather || is_flood(engine))) {
         engine_kick(engine, slot);
     } else {
-        if (batch != NULL) {
-            batch->now_ns = io_now_ns(engine->io); /* its callbacks may have run for long */
-        }
-        session_advance(engine, slot, batch);
+        control_flush(engine, slot, batch);
     }
+    return true;
 }
 
 call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch)
@@ -100,7 +132,7 @@ call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *bat
     if (slot->state == SLOT_OPEN) {
         ending_t ending = ending_local(reason);
         session_flush(engine, slot, &ending);
-        control_leave(engine, slot, batch, false);
+        (void)control_leave(engine, slot, batch, false);
     }
     mutex_unlock(&slot->lock);
     return CALL_OK;
@@ -132,7 +164,7 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
     }
     if (slot->state == SLOT_OPEN) {
         slot->session.fin_wanted = true;
-        control_leave(engine, slot, batch, false);
+        (void)control_leave(engine, slot, batch, false);
     } else {
         result = CALL_CLOSED;
     }

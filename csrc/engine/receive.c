@@ -207,8 +207,7 @@ static void feed(engine_t *engine, session_t *session, uint32_t bytes)
     feed_direct(engine, session);
 }
 
-/* Whether something of what was received has not been cut yet. */
-static bool has_input(const session_t *session)
+bool receive_has_more(const session_t *session)
 {
     if (session->cutter.input_len > 0) {
         return true;
@@ -218,7 +217,7 @@ static bool has_input(const session_t *session)
 
 static frame_t next_frame(engine_t *engine, session_t *session)
 {
-    if (session->recv_direct && session->cutter.input_len == 0 && has_input(session)) {
+    if (session->recv_direct && session->cutter.input_len == 0 && receive_has_more(session)) {
         feed_direct(engine, session);
     }
     return cutter_next(&session->cutter, &engine->options.framing);
@@ -302,7 +301,7 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
 void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
-    if (slot->state == SLOT_OPEN && (session->cut || has_input(session))) {
+    if (slot->state == SLOT_OPEN && (session->cut || receive_has_more(session))) {
         slot->pending |= PENDING_DATA; /* it was paused in the middle */
     } else {
         let_go(engine, session, batch);

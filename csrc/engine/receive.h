@@ -15,6 +15,10 @@ uint32_t receive_large_size(uint32_t read_size);
  * no worker. */
 void receive_advance(engine_t *engine, slot_t *slot, batch_t *batch);
 
+/* Whether something of what was received has not been cut yet. While the callback of an EVENT_DATA
+ * runs, that is its worker's to ask, and needs no lock. */
+bool receive_has_more(const session_t *session);
+
 /* The callback of an EVENT_DATA has run; it may have been paused amid the messages. */
 void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch);
 

@@ -11,17 +11,32 @@ static void queue(engine_t *engine, slot_t *slot, sendq_t *chain)
     sendq_append(&slot->session.out, chain, &engine->pages);
 }
 
+static bool is_too_much(const engine_t *engine, const session_t *session, size_t len)
+{
+    return session->out.bytes + len > engine->options.write_limit;
+}
+
+/* What is only held back is not too much. */
+static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
+{
+    if (slot->session.held && slot->state == SLOT_OPEN && batch != NULL &&
+        is_too_much(engine, &slot->session, len)) {
+        control_flush(engine, slot, batch);
+    }
+}
+
 /* Whether LEN more bytes may be queued: CALL_OK, or why not. */
-static call_t admit(engine_t *engine, slot_t *slot, size_t len)
+static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
     session_t *session = &slot->session;
+    make_room(engine, slot, len, batch);
     if (slot->state != SLOT_OPEN) {
         return CALL_CLOSED;
     }
     if (session->fin_wanted) {
         return CALL_EOF;
     }
-    if (session->out.bytes + len > engine->options.write_limit) {
+    if (is_too_much(engine, session, len)) {
         ending_t ending = ending_local(REASON_WRITE_OVERFLOW);
         session->reset = true;
         session_drain(engine, slot, &ending);
@@ -32,11 +47,11 @@ static call_t admit(engine_t *engine, slot_t *slot, size_t len)
 }
 
 /* What has been queued leaves, now or later. */
-static call_t leave(engine_t *engine, slot_t *slot, batch_t *batch)
+static call_t leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     session_t *session = &slot->session;
-    control_leave(engine, slot, batch, false);
-    session->write_full |= session->out.bytes > engine->options.write_high;
+    session->held = !control_leave(engine, slot, batch, gather);
+    session->write_full |= !session->held && session->out.bytes > engine->options.write_high;
     return session->write_full ? CALL_FULL : CALL_OK;
 }
 
@@ -57,10 +72,10 @@ call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *bat
     if (slot == NULL) {
         return result;
     }
-    result = admit(engine, slot, chain->bytes);
+    result = admit(engine, slot, chain->bytes, batch);
     if (result == CALL_OK) {
         queue(engine, slot, chain);
-        result = leave(engine, slot, batch);
+        result = leave(engine, slot, batch, false);
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -74,13 +89,13 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
     if (slot == NULL) {
         return result;
     }
-    result = admit(engine, slot, len);
+    result = admit(engine, slot, len, batch);
     if (result == CALL_OK && len > 0 && !sendq_put(&slot->session.out, data, len, &engine->pages)) {
         result = CALL_NO_MEMORY;
     }
     if (result == CALL_OK) {
         slot->session.messages_sent += len > 0;
-        result = leave(engine, slot, batch);
+        result = leave(engine, slot, batch, false);
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -88,15 +103,15 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
 
 /* Whether a broadcast may put LEN more bytes into the queue. Where it may not for want of room,
  * on_drain is owed, if the queue has to fall for it. */
-static bool has_room(const engine_options_t *options, session_t *session, size_t len)
+static bool has_room(const engine_t *engine, session_t *session, size_t len)
 {
     if (session->write_full) {
         return false;
     }
-    if (session->out.bytes + len <= options->write_limit) {
+    if (!is_too_much(engine, session, len)) {
         return true;
     }
-    session->write_full = session->out.bytes > options->write_low;
+    session->write_full = session->out.bytes > engine->options.write_low;
     return false;
 }
 
@@ -109,15 +124,15 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
         return false;
     }
     session_t *session = &slot->session;
+    make_room(engine, slot, shared_len(message), batch);
     bool taken = slot->state == SLOT_OPEN && !session->fin_wanted &&
-                 has_room(&engine->options, session, shared_len(message));
+                 has_room(engine, session, shared_len(message));
     if (taken) {
         sendq_t chain;
         sendq_init(&chain);
         sendq_push(&chain, shared_take(message));
         queue(engine, slot, &chain);
-        control_leave(engine, slot, batch, gather);
-        session->write_full |= session->out.bytes > engine->options.write_high;
+        (void)leave(engine, slot, batch, gather);
     }
     mutex_unlock(&slot->lock);
     return taken;

@@ -305,6 +305,32 @@ def test_a_lone_send_leaves_at_once(serve):
 
 
 @pytest.mark.skipif(WINDOWS, reason="reads /proc")
+def test_answers_to_much_leave_together(serve):
+    """What is held back until the client's other messages are answered is neither too much nor a
+    reason to stop."""
+    all_sent = threading.Event()
+    much = noise(350_000)
+
+    class Answers(Recorder):
+        def on_data(self, session, data):
+            assert all_sent.wait(60)
+            self.results.append(session.send(data))
+            if len(self.results) == 2:
+                self.results.append(session.send(much))
+
+    server = serve(Answers, write_high=60_000, write_limit=400_000)
+    server.results = []
+    sent = noise(16_384 + 262_144, seed=1)
+    with Client(server.address, receive_buffer=1 << 20) as client:
+        client.sendall(sent)
+        all_sent.set()
+        answers = client.receive(len(sent) + len(much))
+    assert server.next_end()[1].reason is CloseReason.PEER_EOF
+    assert server.errors == []
+    assert answers.replace(much, b"") == sent
+    assert server.results[1]
+
+
 def test_a_broadcast_takes_the_memory_of_one_message():
     done = run_python(
         code="""

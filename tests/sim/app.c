@@ -279,6 +279,8 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
         return ending->reason == rec->reason;
     }
     switch (ending->reason) {
+    case REASON_WRITE_OVERFLOW:
+        return rec->may_overflow;
     case REASON_PEER_EOF:
         return sim_conn_has_fin(world->io, rec->conn);
     case REASON_PEER_RESET:

@@ -387,12 +387,7 @@ MUTANTS = (
     one("loan-is-whose-it-is", "receive.c", " && !io_op_is_passed_on(op);", ";", BORROW_FLAGS),
     # Broadcasts.
     one("broadcast-to-full", "send.c", "    if (session->write_full) {", "    if (0) {"),
-    one(
-        "broadcast-past-limit",
-        "send.c",
-        "    if (session->out.bytes + len <= options->write_limit) {",
-        "    if (1) {",
-    ),
+    one("broadcast-past-limit", "send.c", "if (!is_too_much(engine, session, len)) {", "if (1) {"),
     one("broadcast-after-eof", "send.c", " && !session->fin_wanted &&", " &&"),
     one(
         "broadcast-after-end",
@@ -403,8 +398,8 @@ MUTANTS = (
     one(
         "broadcast-owes-drain",
         "send.c",
-        "        session->write_full |= session->out.bytes > engine->options.write_high;\n    }",
-        "    }",
+        "        (void)leave(engine, slot, batch, gather);\n",
+        "        (void)control_leave(engine, slot, batch, gather);\n",
     ),
     one(
         "shared-waits-for-others",

@@ -166,9 +166,11 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
         world->totals->sends++;
         world->stale_sends += !live;
         rec->accepted += bytes; /* before: another thread may see the session's end first */
+        bool held = batch != NULL && slot->session.held;
         if (first && bytes + slot->session.out.bytes > world->config.engine.write_limit &&
             !slot->session.fin_wanted) {
-            rec->ends = true;
+            rec->may_overflow = held;
+            rec->ends = !held;
             rec->reason = REASON_WRITE_OVERFLOW;
         }
         bool over = rec->closed || rec->eof_written;
@@ -176,6 +178,7 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
         if (result != CALL_OK && result != CALL_FULL) {
             rec->accepted -= bytes;
         }
+        rec->may_overflow &= result == CALL_OVERFLOW || !first;
         if (!live && result != (token == TOKEN_NONE ? CALL_CLOSED : CALL_STALE)) {
             world_fail(world, "a send to client %u, which is gone, came to %d",
                        (unsigned)rec->number, (int)result);

@@ -20,5 +20,10 @@ VARIANTS = (
         "#define POCKET_BYTES_MAX 64u",
         BORROW_FLAGS,
     ),
+    Mutant(
+        "sends-at-once",
+        (("control.c", "#define SEND_AT_ONCE_BYTES 65536u", "#define SEND_AT_ONCE_BYTES 16u"),),
+        BORROW_FLAGS,
+    ),
     one("tiny-chunks", "table.h", "#define TABLE_CHUNK_SLOTS 64u", "#define TABLE_CHUNK_SLOTS 8u"),
 )

@@ -93,6 +93,7 @@ typedef struct {
     bool logged_in;      /* a login was taken */
     bool ends;           /* the application has begun its end, and was the first to do so */
     reason_t reason;     /* then: why */
+    bool may_overflow;   /* or it may have, with a send: what waits ahead of it may leave first */
 } rec_t;
 
 /* The next message of a stream, as the model sees it. */
