@@ -15,8 +15,9 @@
  * large receive comes as several messages. */
 #define SEND_TOGETHER_BYTES (4 * SEND_AT_ONCE_BYTES)
 
-/* But no more than this part of what may wait at all. */
-#define SEND_TOGETHER_PART 4u
+/* But so many times what an application wants to have queued, and this part of what may be. */
+#define SEND_TOGETHER_TIMES 4u
+#define SEND_TOGETHER_PART  4u
 
 /* A batch that has sent so often has more to send than answers. */
 #define FAN_OUT_SENDS 128u
@@ -79,11 +80,12 @@ static bool is_flood(engine_t *engine)
     return flood && control_may_gather(engine);
 }
 
-/* Whether so little is queued that more may join it. */
+/* Whether the peer has taken all until now, and so little is queued that more may join it. */
 static bool may_hold(const engine_t *engine, const slot_t *slot)
 {
     uint64_t queued = slot->session.out.bytes;
-    return queued < SEND_TOGETHER_BYTES &&
+    return (slot->in_flight & FLIGHT_SEND) == 0 && queued < SEND_TOGETHER_BYTES &&
+           queued / SEND_TOGETHER_TIMES < engine->options.write_high &&
            queued < engine->options.write_limit / SEND_TOGETHER_PART;
 }
 
