@@ -13,7 +13,7 @@
 
 /* The same while there is more of what its client has sent, which may well be answered, too: a
  * large receive comes as several messages. */
-#define SEND_TOGETHER_BYTES (4 * SEND_AT_ONCE_BYTES)
+#define SEND_TOGETHER_BYTES 262144u
 
 /* But so many times what an application wants to have queued, and this part of what may be. */
 #define SEND_TOGETHER_TIMES 4u
@@ -80,15 +80,6 @@ static bool is_flood(engine_t *engine)
     return flood && control_may_gather(engine);
 }
 
-/* Whether the peer has taken all until now, and so little is queued that more may join it. */
-static bool may_hold(const engine_t *engine, const slot_t *slot)
-{
-    uint64_t queued = slot->session.out.bytes;
-    return (slot->in_flight & FLIGHT_SEND) == 0 && queued < SEND_TOGETHER_BYTES &&
-           queued / SEND_TOGETHER_TIMES < engine->options.write_high &&
-           queued < engine->options.write_limit / SEND_TOGETHER_PART;
-}
-
 /* Whether the callback that runs in BATCH is one of SLOT's, and will be told more of what came. */
 static bool is_told_more(slot_t *slot, const batch_t *batch)
 {
@@ -96,6 +87,16 @@ static bool is_told_more(slot_t *slot, const batch_t *batch)
     return event != NULL && event->slot == slot && event->kind == EVENT_DATA &&
            slot->state == SLOT_OPEN && atomic_u32_load(&slot->session.mute) == 0 &&
            receive_has_more(&slot->session);
+}
+
+/* Whether more is about to join what SLOT has queued: the peer has taken all until now, and it is
+ * not too much. */
+static bool may_hold(const engine_t *engine, slot_t *slot, const batch_t *batch)
+{
+    uint64_t queued = slot->session.out.bytes;
+    return (slot->in_flight & FLIGHT_SEND) == 0 && queued < SEND_TOGETHER_BYTES &&
+           queued / SEND_TOGETHER_TIMES < engine->options.write_high &&
+           queued < engine->options.write_limit / SEND_TOGETHER_PART && is_told_more(slot, batch);
 }
 
 void control_flush(engine_t *engine, slot_t *slot, batch_t *batch)
@@ -106,22 +107,22 @@ void control_flush(engine_t *engine, slot_t *slot, batch_t *batch)
     session_advance(engine, slot, batch);
 }
 
-bool control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
+void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     bool little = slot->session.out.bytes < SEND_AT_ONCE_BYTES;
+    bool held = !little && may_hold(engine, slot, batch);
     if (batch != NULL) {
         atomic_u64_count(&batch->sends, 1);
     }
-    bool held = !little && may_hold(engine, slot) && is_told_more(slot, batch);
     if ((little || held) && batch != NULL && defer(engine, slot, batch)) {
-        return !held;
+        slot->session.held |= held;
+        return;
     }
     if (little && batch == NULL && (gather || is_flood(engine))) {
         engine_kick(engine, slot);
     } else {
         control_flush(engine, slot, batch);
     }
-    return true;
 }
 
 call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch)
@@ -134,7 +135,7 @@ call_t engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *bat
     if (slot->state == SLOT_OPEN) {
         ending_t ending = ending_local(reason);
         session_flush(engine, slot, &ending);
-        (void)control_leave(engine, slot, batch, false);
+        control_leave(engine, slot, batch, false);
     }
     mutex_unlock(&slot->lock);
     return CALL_OK;
@@ -166,7 +167,7 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch)
     }
     if (slot->state == SLOT_OPEN) {
         slot->session.fin_wanted = true;
-        (void)control_leave(engine, slot, batch, false);
+        control_leave(engine, slot, batch, false);
     } else {
         result = CALL_CLOSED;
     }

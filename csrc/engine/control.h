@@ -13,9 +13,9 @@ bool control_may_gather(engine_t *engine);
 
 /* What has been queued leaves: when BATCH, the calling worker's, settles; from any other thread
  * (NULL) at once, or when a worker comes: in a flood of such calls, and with GATHER. Much leaves
- * at once, or (then false is returned) with the answers to what else its client has sent: the peer
- * may take it all, so its length says nothing yet. SLOT's lock is held. */
-bool control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather);
+ * at once, or is HELD until the callback is told the rest of what its client has sent: the answers
+ * to that will join it. SLOT's lock is held. */
+void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather);
 
 /* It leaves at once. */
 void control_flush(engine_t *engine, slot_t *slot, batch_t *batch);

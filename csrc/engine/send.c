@@ -19,8 +19,7 @@ static bool is_too_much(const engine_t *engine, const session_t *session, size_t
 /* What is only held back is not too much. */
 static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
-    if (slot->session.held && slot->state == SLOT_OPEN && batch != NULL &&
-        is_too_much(engine, &slot->session, len)) {
+    if (slot->state == SLOT_OPEN && batch != NULL && is_too_much(engine, &slot->session, len)) {
         control_flush(engine, slot, batch);
     }
 }
@@ -29,7 +28,9 @@ static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch
 static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
     session_t *session = &slot->session;
-    make_room(engine, slot, len, batch);
+    if (session->held) {
+        make_room(engine, slot, len, batch);
+    }
     if (slot->state != SLOT_OPEN) {
         return CALL_CLOSED;
     }
@@ -46,13 +47,14 @@ static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
     return CALL_OK;
 }
 
-/* What has been queued leaves, now or later. */
-static call_t leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
+/* What has been queued leaves, now or later. How much the peer takes of what is held is not known
+ * yet, so it does not count. */
+static void leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     session_t *session = &slot->session;
-    session->held = !control_leave(engine, slot, batch, gather);
-    session->write_full |= !session->held && session->out.bytes > engine->options.write_high;
-    return session->write_full ? CALL_FULL : CALL_OK;
+    session->held = false;
+    control_leave(engine, slot, batch, gather);
+    session->write_full |= session->out.bytes > engine->options.write_high && !session->held;
 }
 
 /* As control_lock, for a send. */
@@ -75,7 +77,8 @@ call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *bat
     result = admit(engine, slot, chain->bytes, batch);
     if (result == CALL_OK) {
         queue(engine, slot, chain);
-        result = leave(engine, slot, batch, false);
+        leave(engine, slot, batch, false);
+        result = slot->session.write_full ? CALL_FULL : CALL_OK;
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -95,7 +98,8 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
     }
     if (result == CALL_OK) {
         slot->session.messages_sent += len > 0;
-        result = leave(engine, slot, batch, false);
+        leave(engine, slot, batch, false);
+        result = slot->session.write_full ? CALL_FULL : CALL_OK;
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -124,7 +128,9 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
         return false;
     }
     session_t *session = &slot->session;
-    make_room(engine, slot, shared_len(message), batch);
+    if (session->held) {
+        make_room(engine, slot, shared_len(message), batch);
+    }
     bool taken = slot->state == SLOT_OPEN && !session->fin_wanted &&
                  has_room(engine, session, shared_len(message));
     if (taken) {
@@ -132,7 +138,7 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
         sendq_init(&chain);
         sendq_push(&chain, shared_take(message));
         queue(engine, slot, &chain);
-        (void)leave(engine, slot, batch, gather);
+        leave(engine, slot, batch, gather);
     }
     mutex_unlock(&slot->lock);
     return taken;
