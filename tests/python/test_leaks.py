@@ -96,7 +96,7 @@ def test_a_session_has_nothing_of_those_that_are_over():
                 sessions.clear()
                 for _ in clients:
                     server.next_end()
-                # Without a GIL the thread that made an object frees it, when it next runs; or gc does.
+                # Without a GIL its maker frees an object, when that next runs; or gc does.
                 wait_until(lambda: alive(_engine.Session) == 0)
                 assert not any(ref() for ref in refs)
     assert len(ids) == 1220
