@@ -15,9 +15,8 @@
  * large receive comes as several messages. */
 #define SEND_TOGETHER_BYTES 262144u
 
-/* But so many times what an application wants to have queued, and this part of what may be. */
-#define SEND_TOGETHER_TIMES 4u
-#define SEND_TOGETHER_PART  4u
+/* And no more than this part of what may be queued at all. */
+#define SEND_TOGETHER_PART 4u
 
 /* A batch that has sent so often has more to send than answers. */
 #define FAN_OUT_SENDS 128u
@@ -83,19 +82,19 @@ static bool is_flood(engine_t *engine)
 /* Whether the callback that runs in BATCH is one of SLOT's, and will be told more of what came. */
 static bool is_told_more(slot_t *slot, const batch_t *batch)
 {
-    const event_t *event = batch == NULL ? NULL : batch_running(batch);
+    const event_t *event = batch_running(batch);
     return event != NULL && event->slot == slot && event->kind == EVENT_DATA &&
            slot->state == SLOT_OPEN && atomic_u32_load(&slot->session.mute) == 0 &&
            receive_has_more(&slot->session);
 }
 
 /* Whether more is about to join what SLOT has queued: the peer has taken all until now, and it is
- * not too much. */
+ * no more than the application wants to have queued. */
 static bool may_hold(const engine_t *engine, slot_t *slot, const batch_t *batch)
 {
     uint64_t queued = slot->session.out.bytes;
     return (slot->in_flight & FLIGHT_SEND) == 0 && queued < SEND_TOGETHER_BYTES &&
-           queued / SEND_TOGETHER_TIMES < engine->options.write_high &&
+           queued <= engine->options.write_high &&
            queued < engine->options.write_limit / SEND_TOGETHER_PART && is_told_more(slot, batch);
 }
 
@@ -110,12 +109,10 @@ void control_flush(engine_t *engine, slot_t *slot, batch_t *batch)
 void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     bool little = slot->session.out.bytes < SEND_AT_ONCE_BYTES;
-    bool held = !little && may_hold(engine, slot, batch);
     if (batch != NULL) {
         atomic_u64_count(&batch->sends, 1);
     }
-    if ((little || held) && batch != NULL && defer(engine, slot, batch)) {
-        slot->session.held |= held;
+    if (batch != NULL && (little || may_hold(engine, slot, batch)) && defer(engine, slot, batch)) {
         return;
     }
     if (little && batch == NULL && (gather || is_flood(engine))) {

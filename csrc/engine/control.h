@@ -13,8 +13,8 @@ bool control_may_gather(engine_t *engine);
 
 /* What has been queued leaves: when BATCH, the calling worker's, settles; from any other thread
  * (NULL) at once, or when a worker comes: in a flood of such calls, and with GATHER. Much leaves
- * at once, or is HELD until the callback is told the rest of what its client has sent: the answers
- * to that will join it. SLOT's lock is held. */
+ * at once, unless the callback is to be told more of what its client has sent: the answers to that
+ * join it. SLOT's lock is held. */
 void control_leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather);
 
 /* It leaves at once. */

@@ -16,10 +16,11 @@ static bool is_too_much(const engine_t *engine, const session_t *session, size_t
     return session->out.bytes + len > engine->options.write_limit;
 }
 
-/* What is only held back is not too much. */
+/* What BATCH's worker has only held back is not too much. */
 static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
-    if (slot->state == SLOT_OPEN && batch != NULL && is_too_much(engine, &slot->session, len)) {
+    if (is_too_much(engine, &slot->session, len) && slot->state == SLOT_OPEN && batch != NULL &&
+        slot->dirty == batch) {
         control_flush(engine, slot, batch);
     }
 }
@@ -28,9 +29,7 @@ static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch
 static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
     session_t *session = &slot->session;
-    if (session->held) {
-        make_room(engine, slot, len, batch);
-    }
+    make_room(engine, slot, len, batch);
     if (slot->state != SLOT_OPEN) {
         return CALL_CLOSED;
     }
@@ -47,14 +46,12 @@ static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
     return CALL_OK;
 }
 
-/* What has been queued leaves, now or later. How much the peer takes of what is held is not known
- * yet, so it does not count. */
+/* What has been queued leaves, now or later. */
 static void leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
 {
     session_t *session = &slot->session;
-    session->held = false;
     control_leave(engine, slot, batch, gather);
-    session->write_full |= session->out.bytes > engine->options.write_high && !session->held;
+    session->write_full |= session->out.bytes > engine->options.write_high;
 }
 
 /* As control_lock, for a send. */
@@ -128,9 +125,7 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
         return false;
     }
     session_t *session = &slot->session;
-    if (session->held) {
-        make_room(engine, slot, shared_len(message), batch);
-    }
+    make_room(engine, slot, shared_len(message), batch);
     bool taken = slot->state == SLOT_OPEN && !session->fin_wanted &&
                  has_room(engine, session, shared_len(message));
     if (taken) {

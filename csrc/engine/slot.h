@@ -76,7 +76,6 @@ typedef struct {
     bool fin_wanted;    /* our FIN follows what is queued */
     bool fin_sent;      /* our FIN is out */
     bool write_full;    /* the queue passed write_high; PENDING_DRAIN is owed */
-    bool held;          /* the last send was held back: not judged by write_high */
     bool read_paused;   /* no receive until the application wants more */
     bool peer_eof;      /* the peer's FIN has been read */
     bool recv_probe;    /* the receive in flight is one of 0 bytes */

@@ -304,8 +304,8 @@ def test_a_lone_send_leaves_at_once(serve):
             assert client.receive(2) == b"%02d" % turn
 
 
-def test_what_is_held_back_counts_as_sent(serve):
-    """An answer that waits for the next is neither too much to be queued nor a reason to stop."""
+def test_what_is_held_back_is_not_too_much(serve):
+    """An answer of write_high bytes that waits for the next leaves before that would be refused."""
     all_sent = threading.Event()
     much = noise(350_000)
 
@@ -318,7 +318,7 @@ def test_what_is_held_back_counts_as_sent(serve):
                 session.send(much)
                 session.close()
 
-    server = serve(Answers, write_high=60_000, write_limit=400_000)
+    server = serve(Answers, write_high=65_536, write_limit=400_000)
     server.heard, server.results = b"", []
     with Client(server.address, receive_buffer=1 << 20) as client:
         client.sendall(noise(16_384 + 262_144, seed=1))

@@ -84,7 +84,7 @@ static void check__serving(world_t *world, const slot_t *slot)
     CHECK_THAT(world, waits || told || slot->state != SLOT_OPEN || slot->pending & PENDING_DATA,
                "slot %u: a message is forgotten", slot->index);
     CHECK_THAT(world,
-               slot->state != SLOT_OPEN || session->write_full || session->held ||
+               slot->state != SLOT_OPEN || session->write_full ||
                    session->out.bytes <= world->config.engine.write_high,
                "slot %u is full, and does not know", slot->index);
     bool paused = session->read_paused && slot->state == SLOT_OPEN;

@@ -166,7 +166,7 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
         world->totals->sends++;
         world->stale_sends += !live;
         rec->accepted += bytes; /* before: another thread may see the session's end first */
-        bool held = batch != NULL && slot->session.held;
+        bool held = batch != NULL && slot->dirty == batch;
         if (first && bytes + slot->session.out.bytes > world->config.engine.write_limit &&
             !slot->session.fin_wanted) {
             rec->may_overflow = held;
