@@ -92,6 +92,12 @@ void batch_disown(batch_t *batch);
 /* False where the batch is full: the slot is then to be looked at later. */
 bool batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 
+/* Whether there are events to run, or buffers to release. */
+static inline bool batch_has_work(const batch_t *batch)
+{
+    return batch->count > 0 || !sendq_is_empty(&batch->done);
+}
+
 /* The events so far begin to run, at NOW_NS; the batch goes on with an empty list. */
 void batch_begin(batch_t *batch, uint64_t now_ns);
 

@@ -269,7 +269,7 @@ bool engine_help(engine_t *engine, batch_t *batch)
         batch->now_ns = io_now_ns(engine->io);
         crew_help(engine, batch);
     }
-    return batch->count > 0;
+    return batch_has_work(batch);
 }
 
 uint64_t engine_begin(engine_t *engine, batch_t *batch)

@@ -126,7 +126,8 @@ batch_t *engine_join(engine_t *engine);
 bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms);
 
 /* Before engine_poll, where callbacks block as a habit: takes over an event that another worker has
- * in hand. Whether there was one. */
+ * in hand. Whether there is work now: what it settled for the other one may leave buffers to
+ * release, without any event. */
 bool engine_help(engine_t *engine, batch_t *batch);
 
 /* The events of BATCH begin to run: batch_take gives them one by one. Returns the time. */

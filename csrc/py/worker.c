@@ -11,11 +11,6 @@ static bool is_attached(engine_object_t *self)
     return atomic_u64_load(&self->attached) > 0;
 }
 
-static bool has_work(const batch_t *batch)
-{
-    return batch->count > 0 || !sendq_is_empty(&batch->done);
-}
-
 static void release(engine_object_t *self, batch_t *batch)
 {
     if (!sendq_is_empty(&batch->done)) {
@@ -70,10 +65,10 @@ static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_
     uint64_t until_ns = now_ns + self->attach_budget_ns;
     while (now_ns < until_ns) {
         engine_settle(self->engine, worker->batch);
-        if (!has_work(worker->batch) && !engine_poll(self->engine, worker->batch, 0)) {
+        if (!batch_has_work(worker->batch) && !engine_poll(self->engine, worker->batch, 0)) {
             return false;
         }
-        if (has_work(worker->batch)) {
+        if (batch_has_work(worker->batch)) {
             now_ns = call_back(self, worker, begin(self, worker));
         } else {
             now_ns = engine_now_ns(self->engine);
@@ -95,7 +90,7 @@ static bool await_events(engine_object_t *self, batch_t *batch)
             if (!engine_poll(self->engine, batch, 0)) {
                 return false;
             }
-            if (has_work(batch)) {
+            if (batch_has_work(batch)) {
                 return true;
             }
         } while (engine_now_ns(self->engine) < until_ns);
@@ -109,7 +104,7 @@ static void work(engine_object_t *self, worker_t *worker)
     PyThreadState *thread = PyEval_SaveThread();
     bool serves = true;
     while (serves && await_events(self, batch)) {
-        while (serves && has_work(batch)) {
+        while (serves && batch_has_work(batch)) {
             uint64_t begun_ns = engine_begin(self->engine, batch);
             bool among_us = is_attached(self);
             PyEval_RestoreThread(thread);

@@ -20,6 +20,8 @@ static const uint64_t past_seeds[] = {
     20787,
     20812,
     45366,
+    /* engine_help: buffers of what it had settled waited in a worker that slept until the end */
+    5075072,
 };
 
 typedef struct {

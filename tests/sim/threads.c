@@ -52,7 +52,7 @@ bool threads_manage(world_t *world)
 static void threads__go_on(world_t *world, worker_t *worker)
 {
     worker->phase = WORKER_WAITS;
-    if (worker->batch->count > 0 || !sendq_is_empty(&worker->batch->done)) {
+    if (batch_has_work(worker->batch)) {
         engine_begin(world->engine, worker->batch);
         worker->phase = WORKER_CALLS;
     }
