@@ -1,5 +1,6 @@
 /* worker.c: the body of a worker thread: one attach for each batch of events, or for more where
  * other threads want the GIL as well. */
+#include "../base/spin.h"
 #include "state.h"
 
 /* An attach that took longer than this had to wait for another thread. */
@@ -71,6 +72,7 @@ static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_
         if (batch_has_work(worker->batch)) {
             now_ns = call_back(self, worker, begin(self, worker));
         } else {
+            spin_pause();
             now_ns = engine_now_ns(self->engine);
         }
     }
@@ -93,6 +95,7 @@ static bool await_events(engine_object_t *self, batch_t *batch)
             if (batch_has_work(batch)) {
                 return true;
             }
+            spin_pause();
         } while (engine_now_ns(self->engine) < until_ns);
     }
     return engine_poll(self->engine, batch, IO_INFINITE);
