@@ -45,10 +45,13 @@ def _workers(count: int) -> Contender:
 
 
 CHURN = frozenset(("churn",))
+# Sends to each member by itself, as the peers do.
+SENDS = Contender("ours-sends", OURS, ("--sends",), groups=frozenset(("chat",)))
 
 LINUX: tuple[Contender, ...] = (
     Contender(LIMIT, LIMIT, roles=frozenset(("echo", "chat", "broadcast"))),
     Contender(OURS, OURS),
+    SENDS,
     _loop("uvloop", "uvloop>=0.22"),
     Contender("asyncio", "asyncio_protocol"),
     Contender("streams", "asyncio_streams"),
@@ -61,6 +64,7 @@ LINUX: tuple[Contender, ...] = (
 WINDOWS: tuple[Contender, ...] = (
     Contender(OURS, OURS),
     Contender("ours-fresh", OURS, ("--recycle", "off"), groups=CHURN),
+    SENDS,
     _loop("winloop", "winloop>=0.2"),
     Contender("proactor", "asyncio_protocol"),
     # pip judges what a requirement needs by the system it runs on: here not Windows.

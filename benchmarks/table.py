@@ -11,6 +11,7 @@ NONE = "-"
 # Who is divided by whom.
 PAIRS = (
     *((OURS, base) for base in (LIMIT, "uvloop", "asyncio", "winloop", "proactor", "ours-fresh")),
+    *(("ours-sends", base) for base in (LIMIT, "uvloop", "winloop")),
     ("ours-2-workers", "ours-1-worker"),
 )
 COMPARED = {

@@ -31,16 +31,16 @@ class ChatServer(Server):
 
     def on_data(self, session: Session, data: bytes) -> None:
         """Also to the one who said it."""
-        for member in self.sessions.values():
-            member.send(data)
+        self.broadcast(data)
 
 
-class BroadcastServer(ChatServer):
-    """The same with the call that is made for it."""
+class SendingServer(ChatServer):
+    """The same without the call that is made for it."""
 
     def on_data(self, session: Session, data: bytes) -> None:
-        """The bytes stand once for all."""
-        self.broadcast(data)
+        """One by one, as the peers do."""
+        for member in self.sessions.values():
+            member.send(data)
 
 
 class BlockingServer(Server):
@@ -67,7 +67,7 @@ SERVERS: dict[str, type[Server]] = {
     "echo": EchoServer,
     "framed": FramedServer,
     "chat": ChatServer,
-    "broadcast": BroadcastServer,
+    "broadcast": ChatServer,
     "blocking": BlockingServer,
     "work": WorkingServer,
 }
@@ -78,7 +78,8 @@ def main() -> None:
     arguments = task.read_task(__doc__, *SERVERS)
     if arguments.role == "work":
         WorkingServer.turns = task.turns_for(arguments.work_us)
-    server = SERVERS[arguments.role](
+    kind = SendingServer if arguments.sends else SERVERS[arguments.role]
+    server = kind(
         task.HOST,
         0,
         recycle=arguments.recycle,

@@ -26,6 +26,7 @@ def read_task(description: str | None, *roles: str) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, help="threads for callbacks")
     parser.add_argument("--work-us", type=int, default=0, help="computing in each callback (work)")
+    parser.add_argument("--sends", action="store_true", help="to each member by itself (chat)")
     parser.add_argument("--recycle", choices=("auto", "off"), default="auto")
     parser.add_argument("--loop", default="asyncio", help="the event loop's package")
     return parser.parse_args()

@@ -5,12 +5,6 @@
 #include "shared.h"
 #include "state.h"
 
-static void queue(engine_t *engine, slot_t *slot, sendq_t *chain)
-{
-    slot->session.messages_sent += chain->bytes > 0;
-    sendq_append(&slot->session.out, chain, &engine->pages);
-}
-
 static bool is_too_much(const engine_t *engine, const session_t *session, size_t len)
 {
     return session->out.bytes + len > engine->options.write_limit;
@@ -73,7 +67,8 @@ call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *bat
     }
     result = admit(engine, slot, chain->bytes, batch);
     if (result == CALL_OK) {
-        queue(engine, slot, chain);
+        slot->session.messages_sent += chain->bytes > 0;
+        sendq_append(&slot->session.out, chain, &engine->pages);
         leave(engine, slot, batch, false);
         result = slot->session.write_full ? CALL_FULL : CALL_OK;
     }
@@ -129,10 +124,8 @@ static bool broadcast_to(engine_t *engine, shared_t *message, token_t token, bat
     bool taken = slot->state == SLOT_OPEN && !session->fin_wanted &&
                  has_room(engine, session, shared_len(message));
     if (taken) {
-        sendq_t chain;
-        sendq_init(&chain);
-        sendq_push(&chain, shared_take(message));
-        queue(engine, slot, &chain);
+        shared_put(message, &session->out, &engine->pages);
+        session->messages_sent++;
         leave(engine, slot, batch, gather);
     }
     mutex_unlock(&slot->lock);

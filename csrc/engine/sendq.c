@@ -82,33 +82,31 @@ static sendq_page_t *find_page(sendq_t *queue, size_t len, slab_t *pages)
     return page;
 }
 
-/* Copies a message of LEN bytes to QUEUE's page. False where that is not worth it, or cannot be. */
-static bool put_in_page(sendq_t *queue, const void *data, size_t len, slab_t *pages)
+bool sendq_join(sendq_t *to, const void *data, size_t len, slab_t *pages)
 {
-    if (queue->tail == NULL || len > SMALL_BYTES) {
+    if (to->tail == NULL || len > SMALL_BYTES) {
         return false;
     }
-    sendq_page_t *page = find_page(queue, len, pages);
+    sendq_page_t *page = find_page(to, len, pages);
     if (page == NULL) {
         return false;
     }
     memcpy((char *)(page + 1) + page->buf.len, data, len);
     *length_in_page(page, page->count++) = (uint16_t)len;
     page->buf.len += len;
-    queue->bytes += len;
+    to->bytes += len;
     return true;
 }
 
 /* Moves MESSAGE, one whole buffer, to QUEUE's page. False where it is to stay as it is. */
 static bool move_to_page(sendq_t *queue, const sendbuf_t *message, slab_t *pages)
 {
-    bool movable = message->last && (message->owner == NULL || message->run != NULL);
-    return movable && put_in_page(queue, message->data, message->len, pages);
+    return message->last && message->owner == NULL && sendq_join(queue, message->data, message->len, pages);
 }
 
 bool sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages)
 {
-    if (put_in_page(to, data, len, pages)) {
+    if (sendq_join(to, data, len, pages)) {
         return true;
     }
     sendbuf_t *buf = sendbuf_copy(data, len);
@@ -130,7 +128,7 @@ void sendq_append(sendq_t *to, sendq_t *from, slab_t *pages)
         sendq_t none;
         sendq_init(&none);
         sendq_clear(from, &none);
-        CHECK(sendq_is_empty(&none)); /* nobody's bytes but ours, or a maker's who still has them */
+        CHECK(sendq_is_empty(&none)); /* nobody's bytes but ours */
         return;
     }
     if (to->tail == NULL) {

@@ -67,6 +67,10 @@ void sendq_read(sendq_cursor_t *cursor, char *out);
  * from TO before stays where it is. PAGES is where pages come from. */
 void sendq_append(sendq_t *to, sendq_t *from, slab_t *pages);
 
+/* Copies a message of LEN bytes, DATA's, to the page at TO's end. False where that is not worth it
+ * (it is long, or the first), or cannot be. */
+bool sendq_join(sendq_t *to, const void *data, size_t len, slab_t *pages);
+
 /* Puts a message of LEN bytes, a copy of DATA's, behind TO. False = no memory. */
 bool sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
 

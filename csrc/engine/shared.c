@@ -32,10 +32,6 @@ static shared_run_t *make_run(shared_t *message)
     }
     run->message = message;
     atomic_u64_store(&run->left, RUN_BUFS);
-    for (uint32_t i = 0; i < RUN_BUFS; i++) {
-        run->bufs[i] = message->whole;
-        run->bufs[i].run = run;
-    }
     return run;
 }
 
@@ -79,11 +75,20 @@ sendbuf_t *shared_take(shared_t *message)
     shared_run_t *run = message->runs;
     CHECK(run != NULL);
     sendbuf_t *buf = &run->bufs[message->taken++];
+    *buf = message->whole;
+    buf->run = run;
     if (message->taken == RUN_BUFS) {
         message->runs = run->next;
         message->taken = 0;
     }
     return buf;
+}
+
+void shared_put(shared_t *message, sendq_t *to, slab_t *pages)
+{
+    if (!sendq_join(to, message->whole.data, message->whole.len, pages)) {
+        sendq_push(to, shared_take(message));
+    }
 }
 
 /* COUNT bufs of RUN are finished. What is to be released then, or NULL. */

@@ -352,6 +352,28 @@ static void test_shared_while_it_is_made(void)
     report(releases(&done, NULL), "and is no one's to release");
 }
 
+static void test_shared_is_copied_where_others_wait(void)
+{
+    int owner;
+    sendq_t queues[2];
+    sendq_t done;
+    sendq_init(&done);
+    shared_t *message = share(&owner, 2);
+    sendq_init(&queues[0]);
+    sendq_init(&queues[1]);
+    push(&queues[1], "own", true);
+    shared_put(message, &queues[0], &pages);
+    shared_put(message, &queues[1], &pages);
+    shared_close(message, &done);
+    report(queues[0].tail->page == NULL && queues[1].tail->page != NULL, "in a page, if anywhere");
+    report(gathers(&queues[0], 8, 99, "shared") && gathers(&queues[1], 8, 99, "ownshared"),
+           "both have it");
+    sendq_clear(&queues[0], &done);
+    report(releases(&done, &owner), "the one that has no copy hands the owner on");
+    report(untouched(&queues[1], 3, "shared", true), "the copy is a message");
+    clear(&queues[1]);
+}
+
 static void test_shared_is_one_message(void)
 {
     sendq_t queue;
@@ -380,6 +402,7 @@ int main(void)
     test_shared(8, 8);
     test_shared(40, 33);
     test_shared_while_it_is_made();
+    test_shared_is_copied_where_others_wait();
     test_shared_is_one_message();
     test_gather_and_consume();
     test_owners();

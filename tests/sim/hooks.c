@@ -19,7 +19,7 @@ void __real_free(void *memory);
 _Noreturn void __real_abort(void);
 void __real_slot_set_state(slot_t *slot, slot_state_t to);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
-sendbuf_t *__real_shared_take(shared_t *message);
+void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
@@ -34,7 +34,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 bool __wrap_io_probe_recycling(uint32_t timeout_ms);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
-sendbuf_t *__wrap_shared_take(shared_t *message);
+void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
@@ -220,14 +220,14 @@ void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending
 }
 
 /* Whose queue it is for, the lock that is held tells: it is the first thing in a slot. */
-sendbuf_t *__wrap_shared_take(shared_t *message)
+void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages)
 {
     world_t *world = hooks__world;
     if (world->locks_count != 1) {
         world_fail(world, "a message is taken for a queue that is not locked");
     }
     broadcasting_taken(world, message, world->locks[0]);
-    return __real_shared_take(message);
+    __real_shared_put(message, to, pages);
 }
 
 bool __wrap_io_probe_recycling(uint32_t timeout_ms)
