@@ -30,9 +30,9 @@ class Framing(Packer):
     on_data then gets one message at a time, without its delimiter or prefix, from whatever
     segments it came in. A message that is too long, and a client that closes its side in the
     middle of one, end the session with FRAME_ERROR: what came before has been delivered, and
-    the answers to it still go out. `Session.send` frames nothing by itself, `pack` does: it turns a
-    message into bytes with its delimiter or prefix, and refuses with ValueError what the other
-    side could not cut out again.
+    the answers to it still go out. `Session.send` frames nothing by itself, `Session.send_message`
+    does. So does `pack`, for `Server.broadcast`: it turns a message into bytes with its delimiter
+    or prefix. Both refuse with ValueError what the other side could not cut out again.
 
     Made by `lines`, `length_prefix` and `fixed`; constant, and good for any number of servers.
     """

@@ -254,6 +254,14 @@ class Server:
         """
         return self._running_engine().send(to, *data)
 
+    def send_message(self, to: SessionId, message: "Buffer") -> bool:
+        """Sends MESSAGE to the client that has this id, as `Session.send_message` does.
+
+        Returns what `send` returns. Raises what that raises, and as `Session.send_message`
+        ValueError for a message that cannot be framed, RuntimeError where there is no framing.
+        """
+        return self._running_engine().send_message(to, message)
+
     def broadcast(self, data: "Buffer", *, to: Iterable[SessionId] | None = None) -> int:
         """Sends DATA to many clients: to all, or to those whose ids are in TO. Any thread.
 

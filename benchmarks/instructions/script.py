@@ -27,7 +27,7 @@ class FramedServer(Server):
 
     def on_data(self, session: Session, data: bytes) -> None:
         """A whole one."""
-        session.send(FRAMING.pack(data))
+        session.send_message(data)
 
 
 class ChatServer(Server):

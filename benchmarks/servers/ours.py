@@ -19,7 +19,7 @@ class FramedServer(Server):
 
     def on_data(self, session: Session, data: bytes) -> None:
         """A whole message."""
-        session.send(FRAMING.pack(data))
+        session.send_message(data)
 
 
 class ChatServer(Server):

@@ -143,6 +143,11 @@ recycling_t engine_recycling(const engine_t *engine)
     return engine->recycling;
 }
 
+const framing_t *engine_framing(const engine_t *engine)
+{
+    return &engine->options.framing;
+}
+
 void engine_kick(engine_t *engine, slot_t *slot)
 {
     if (slot->kicked) {

@@ -118,6 +118,9 @@ int engine_address(engine_t *engine, io_addr_t *out);
 void engine_start(engine_t *engine);
 recycling_t engine_recycling(const engine_t *engine);
 
+/* How it cuts what it receives. */
+const framing_t *engine_framing(const engine_t *engine);
+
 /* A batch for a new worker; the engine frees it when it is closed. NULL = no memory. */
 batch_t *engine_join(engine_t *engine);
 

@@ -101,7 +101,8 @@ bool sendq_join(sendq_t *to, const void *data, size_t len, slab_t *pages)
 /* Moves MESSAGE, one whole buffer, to QUEUE's page. False where it is to stay as it is. */
 static bool move_to_page(sendq_t *queue, const sendbuf_t *message, slab_t *pages)
 {
-    return message->last && message->owner == NULL && sendq_join(queue, message->data, message->len, pages);
+    return message->last && message->owner == NULL &&
+           sendq_join(queue, message->data, message->len, pages);
 }
 
 bool sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages)

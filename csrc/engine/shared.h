@@ -17,7 +17,8 @@ shared_t *shared_new(const void *data, size_t len, void *owner, size_t count);
 
 size_t shared_len(const shared_t *message);
 
-/* Puts it into TO, behind what waits there: by itself, or where it is small, as a copy in a page. */
+/* Puts it into TO, behind what waits there: by itself, or where it is small, as a copy in a page.
+ */
 void shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 
 /* The next queue's sendbuf, a whole message; not more often than COUNT. */

@@ -223,6 +223,18 @@ static PyObject *engine_type_pause(engine_object_t *self, PyObject *paused)
     Py_RETURN_NONE;
 }
 
+/* What is told where the session is not at hand: whether the client is still there. */
+static PyObject *result_by_id(engine_object_t *self, call_t result)
+{
+    if (result == CALL_FULL) {
+        Py_RETURN_TRUE;
+    }
+    if (result == CALL_CLOSED || result == CALL_STALE) {
+        Py_RETURN_FALSE;
+    }
+    return sending_result(self->state, result);
+}
+
 static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count < 1) {
@@ -234,22 +246,24 @@ static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, 
         return NULL;
     }
     call_t result;
-    if (!sending_queue(self, token, args + 1, count - 1, &result)) {
+    bool asked = sending_queue(self, token, args + 1, count - 1, &result);
+    return asked ? result_by_id(self, result) : NULL;
+}
+
+static PyObject *engine_type_send_message(engine_object_t *self, PyObject *const *args,
+                                          Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "send_message(to, message) takes two arguments");
         return NULL;
     }
-    if (result == CALL_OVERFLOW) {
-        PyErr_SetString(self->state->write_overflow,
-                        "the send queue passed write_limit; the session is aborted");
+    unsigned long long token = PyLong_AsUnsignedLongLong(args[0]);
+    if (PyErr_Occurred()) {
         return NULL;
     }
-    if (result == CALL_NO_MEMORY) {
-        return PyErr_NoMemory();
-    }
-    if (result == CALL_EOF) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
-        return NULL;
-    }
-    return PyBool_FromLong(result == CALL_OK || result == CALL_FULL);
+    call_t result;
+    bool asked = sending_queue_message(self, token, args[1], &result);
+    return asked ? result_by_id(self, result) : NULL;
 }
 
 static PyObject *engine_type_broadcast(engine_object_t *self, PyObject *const *args,
@@ -303,12 +317,19 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
 #define METHOD(name, flags) {#name, (PyCFunction)(void (*)(void))engine_type_##name, flags, NULL}
 
 static PyMethodDef engine_methods[] = {
-    METHOD(start, METH_NOARGS),     METHOD(work, METH_NOARGS),
-    METHOD(manage, METH_NOARGS),    METHOD(forget, METH_NOARGS),
-    METHOD(disown, METH_NOARGS),    METHOD(stop, METH_O),
-    METHOD(send, METH_FASTCALL),    METHOD(broadcast, METH_FASTCALL),
-    METHOD(is_worker, METH_NOARGS), METHOD(stats, METH_NOARGS),
-    METHOD(pause, METH_O),          {NULL, NULL, 0, NULL},
+    METHOD(start, METH_NOARGS),
+    METHOD(work, METH_NOARGS),
+    METHOD(manage, METH_NOARGS),
+    METHOD(forget, METH_NOARGS),
+    METHOD(disown, METH_NOARGS),
+    METHOD(stop, METH_O),
+    METHOD(send, METH_FASTCALL),
+    METHOD(send_message, METH_FASTCALL),
+    METHOD(broadcast, METH_FASTCALL),
+    METHOD(is_worker, METH_NOARGS),
+    METHOD(stats, METH_NOARGS),
+    METHOD(pause, METH_O),
+    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef engine_getset[] = {

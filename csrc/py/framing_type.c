@@ -121,29 +121,66 @@ static void put_prefix(const framing_t *framing, char *out, uint64_t len)
     }
 }
 
+static bool put_packed(const framing_t *framing, const char *bytes, Py_ssize_t len, char *out)
+{
+    put_prefix(framing, out, (uint64_t)len);
+    out += framing->prefix;
+    if (len > 0) {
+        memcpy(out, bytes, (size_t)len);
+    }
+    if (framing->kind != FRAMING_LINES) {
+        return true;
+    }
+    memcpy(out + len, framing->delimiter, framing->delimiter_len);
+    return check_line(framing, out, len);
+}
+
+static Py_ssize_t packed_len(const framing_t *framing, Py_ssize_t len)
+{
+    return (Py_ssize_t)framing->prefix + len + (Py_ssize_t)framing->delimiter_len;
+}
+
+Py_ssize_t framing_pack(const framing_t *framing, const char *bytes, Py_ssize_t len, char *out)
+{
+    bool good = check_length(framing, len) && put_packed(framing, bytes, len, out);
+    return good ? packed_len(framing, len) : -1;
+}
+
 static PyObject *pack(const framing_t *framing, const char *bytes, Py_ssize_t len)
 {
     if (!check_length(framing, len)) {
         return NULL;
     }
-    Py_ssize_t prefix = (Py_ssize_t)framing->prefix;
-    Py_ssize_t whole = prefix + len + (Py_ssize_t)framing->delimiter_len;
-    PyObject *packed = PyBytes_FromStringAndSize(NULL, whole);
-    if (packed == NULL) {
-        return NULL;
-    }
-    char *out = PyBytes_AS_STRING(packed);
-    put_prefix(framing, out, (uint64_t)len);
-    if (len > 0) {
-        memcpy(out + prefix, bytes, (size_t)len);
-    }
-    if (framing->kind == FRAMING_LINES) {
-        memcpy(out + prefix + len, framing->delimiter, framing->delimiter_len);
-        if (!check_line(framing, out, len)) {
-            Py_CLEAR(packed);
-        }
+    PyObject *packed = PyBytes_FromStringAndSize(NULL, packed_len(framing, len));
+    if (packed != NULL && !put_packed(framing, bytes, len, PyBytes_AS_STRING(packed))) {
+        Py_CLEAR(packed);
     }
     return packed;
+}
+
+int framing_split(const framing_t *framing, PyObject *message, const char *bytes, Py_ssize_t len,
+                  PyObject *parts[2])
+{
+    int count = 0;
+    if (framing->kind == FRAMING_LINES) {
+        parts[count++] = pack(framing, bytes, len); /* to look for the delimiter */
+    } else if (!check_length(framing, len)) {
+        return -1;
+    } else {
+        if (framing->prefix > 0) {
+            char prefix[8];
+            put_prefix(framing, prefix, (uint64_t)len);
+            parts[count++] = PyBytes_FromStringAndSize(prefix, (Py_ssize_t)framing->prefix);
+        }
+        parts[count++] = Py_NewRef(message);
+    }
+    if (parts[0] != NULL) {
+        return count;
+    }
+    if (count > 1) {
+        Py_DECREF(message);
+    }
+    return -1;
 }
 
 static PyObject *packer_pack(packer_object_t *self, PyObject *message)

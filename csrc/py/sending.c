@@ -3,6 +3,10 @@
 /* Below this a copy is cheaper than a reference that needs the GIL to be released. */
 #define PIN_MIN_BYTES 1024
 
+/* A message up to this long is packed where it is queued from; of a longer one, bytes are pinned.
+ */
+#define PACK_MAX_BYTES PIN_MIN_BYTES
+
 /* From here the system call that copies the bytes is long enough to let other threads run. */
 #define UNLOCKED_MIN_BYTES 32768
 
@@ -137,4 +141,76 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
     }
     sending_release(self, &chain);
     return true;
+}
+
+static bool queue_parts(engine_object_t *self, token_t token, PyObject *message,
+                        const Py_buffer *view, call_t *result)
+{
+    PyObject *parts[2];
+    int count = framing_split(engine_framing(self->engine), message, view->buf, view->len, parts);
+    bool good = count > 0 && sending_queue(self, token, parts, count, result);
+    for (int i = 0; i < count; i++) {
+        Py_DECREF(parts[i]);
+    }
+    return good;
+}
+
+static bool queue_packed(engine_object_t *self, token_t token, const char *bytes, Py_ssize_t len,
+                         call_t *result)
+{
+    char packed[PACK_MAX_BYTES + FRAMING_EXTRA_MAX];
+    len = framing_pack(engine_framing(self->engine), bytes, len, packed);
+    if (len >= 0) {
+        *result = engine_send_copy(self->engine, token, packed, (size_t)len, dispatch_batch(self));
+    }
+    return len >= 0;
+}
+
+bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result)
+{
+    if (engine_framing(self->engine)->kind == FRAMING_NONE) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "send_message() needs the option framing, and this server has none: use "
+                        "send()");
+        return false;
+    }
+    if (PyBytes_CheckExact(message) && PyBytes_GET_SIZE(message) < PACK_MAX_BYTES) {
+        return queue_packed(self, token, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message),
+                            result);
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(message, &view, PyBUF_SIMPLE) < 0) {
+        return false;
+    }
+    bool good = view.len < PACK_MAX_BYTES ? queue_packed(self, token, view.buf, view.len, result)
+                                          : queue_parts(self, token, message, &view, result);
+    PyBuffer_Release(&view);
+    return good;
+}
+
+PyObject *sending_result(module_state_t *state, call_t result)
+{
+    switch (result) {
+    case CALL_OK:
+        Py_RETURN_TRUE;
+    case CALL_FULL:
+        Py_RETURN_FALSE;
+    case CALL_CLOSED:
+        PyErr_SetString(state->session_closed, "the session is closed or closing");
+        return NULL;
+    case CALL_STALE:
+        PyErr_SetString(state->stale_session,
+                        "the session is closed, and its slot serves another client by now");
+        return NULL;
+    case CALL_EOF:
+        PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
+        return NULL;
+    case CALL_OVERFLOW:
+        PyErr_SetString(state->write_overflow,
+                        "the send queue passed write_limit; the session is aborted");
+        return NULL;
+    case CALL_NO_MEMORY:
+        return PyErr_NoMemory();
+    }
+    Py_UNREACHABLE();
 }

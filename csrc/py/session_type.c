@@ -123,33 +123,15 @@ static PyObject *session_repr(session_object_t *self)
 static PyObject *session_send(session_object_t *self, PyObject *const *args, Py_ssize_t count)
 {
     call_t result;
-    if (!sending_queue(self->engine, self->token, args, count, &result)) {
-        return NULL;
-    }
-    module_state_t *state = self->engine->state;
-    switch (result) {
-    case CALL_OK:
-        Py_RETURN_TRUE;
-    case CALL_FULL:
-        Py_RETURN_FALSE;
-    case CALL_CLOSED:
-        PyErr_SetString(state->session_closed, "the session is closed or closing");
-        return NULL;
-    case CALL_STALE:
-        PyErr_SetString(state->stale_session,
-                        "the session is closed, and its slot serves another client by now");
-        return NULL;
-    case CALL_EOF:
-        PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
-        return NULL;
-    case CALL_OVERFLOW:
-        PyErr_SetString(state->write_overflow,
-                        "the send queue passed write_limit; the session is aborted");
-        return NULL;
-    case CALL_NO_MEMORY:
-        return PyErr_NoMemory();
-    }
-    Py_UNREACHABLE();
+    bool asked = sending_queue(self->engine, self->token, args, count, &result);
+    return asked ? sending_result(self->engine->state, result) : NULL;
+}
+
+static PyObject *session_send_message(session_object_t *self, PyObject *message)
+{
+    call_t result;
+    bool asked = sending_queue_message(self->engine, self->token, message, &result);
+    return asked ? sending_result(self->engine->state, result) : NULL;
 }
 
 static PyObject *session_close(session_object_t *self, PyObject *unused)
@@ -384,6 +366,12 @@ PyDoc_STRVAR(send_doc,
              "Raises SessionClosed once the session is closing, StaleSession when its slot\n"
              "serves another client by now, WriteOverflow beyond write_limit (the session is\n"
              "aborted then), RuntimeError after write_eof().");
+PyDoc_STRVAR(send_message_doc,
+             "send_message(message: Buffer) -> bool\n--\n\n"
+             "send() MESSAGE with the delimiter or prefix of the server's framing. Any thread.\n\n"
+             "As send(framing.pack(message)), without the object between. Raises what send()\n"
+             "raises; ValueError, and nothing is sent, for one that the other side could not cut\n"
+             "out again (see Framing.pack); RuntimeError where the server has no framing.");
 PyDoc_STRVAR(close_doc, "close() -> None\n--\n\n"
                         "Send what is queued, then FIN, then end the session. Any thread.\n"
                         "Nothing more is received; does nothing if it is closing already.");
@@ -426,6 +414,7 @@ PyDoc_STRVAR(begin_doc,
 
 static PyMethodDef session_methods[] = {
     METHOD(send, send, METH_FASTCALL),
+    METHOD(send_message, send_message, METH_O),
     METHOD(close, close, METH_NOARGS),
     METHOD(abort, abort, METH_NOARGS),
     METHOD(write_eof, write_eof, METH_NOARGS),

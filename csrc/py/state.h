@@ -96,6 +96,18 @@ extern PyType_Spec packer_type_spec;
 /* How the Framing OBJECT cuts, borrowed from it; NULL with a TypeError for anything else. */
 const framing_t *framing_of(module_state_t *state, PyObject *object);
 
+/* What a message has at most, besides its own bytes. */
+#define FRAMING_EXTRA_MAX FRAMING_DELIMITER_MAX
+
+/* Writes a message of LEN bytes to OUT as it goes over the wire: up to FRAMING_EXTRA_MAX more. How
+ * many there are; -1 with a ValueError for one that could not be cut out again. */
+Py_ssize_t framing_pack(const framing_t *framing, const char *bytes, Py_ssize_t len, char *out);
+
+/* The same in PARTS, one or two objects, which together are that: MESSAGE, which has LEN bytes, is
+ * not copied where it can be helped. How many; -1 with an exception. */
+int framing_split(const framing_t *framing, PyObject *message, const char *bytes, Py_ssize_t len,
+                  PyObject *parts[2]);
+
 /* A new Session for the client of EVENT. */
 PyObject *session_new(engine_object_t *engine, const event_t *event);
 
@@ -115,6 +127,12 @@ batch_t *dispatch_batch(engine_object_t *self);
 /* Queues the bytes of ARGS. False with an exception for what is not bytes-like. */
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result);
+
+/* Queues MESSAGE as the server's framing has it. False with an exception where it cannot. */
+bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result);
+
+/* What send() tells of RESULT: True, False (it is full), or NULL with an exception. */
+PyObject *sending_result(module_state_t *state, call_t result);
 
 /* OBJECT, which VIEW shows, as a message for COUNT sessions. NULL with an exception. */
 shared_t *sending_share(PyObject *object, const Py_buffer *view, size_t count);
