@@ -447,8 +447,8 @@ MUTANTS = (
     one(
         "page-leaves-pinned",
         "sendq.c",
-        "message->last && (message->owner == NULL || message->run != NULL);",
-        "message->last;",
+        "message->last && message->owner == NULL &&",
+        "message->last &&",
     ),
     one("page-knows-its-messages", "sendq.c", "++) = (uint16_t)len;", "++) = (uint16_t)(len + 1);"),
     # The crew.
