@@ -1,9 +1,10 @@
 /* shared.h: one message for many send queues: its bytes stand once, however many wait for them.
  *
- * Every queue gets a sendbuf of its own, which tells how far that one has come. They are all made
- * beforehand, so that a broadcast fails as a whole or not at all, and in runs of a few: a thousand
- * receivers do not take a thousand allocations, and one that never reads keeps a run, not a
- * thousand. Whoever finishes the last of them frees the message, or hands on its owner. */
+ * Every queue that has it by itself gets a sendbuf of its own, which tells how far that one has
+ * come. They are all made beforehand, so that a broadcast fails as a whole or not at all, and in
+ * runs of a few: a thousand receivers do not take a thousand allocations, and one that never reads
+ * keeps a run, not a thousand. Whoever finishes the last of them frees the message, or hands on its
+ * owner. */
 #ifndef IOCPREUSE_ENGINE_SHARED_H
 #define IOCPREUSE_ENGINE_SHARED_H
 
@@ -17,8 +18,7 @@ shared_t *shared_new(const void *data, size_t len, void *owner, size_t count);
 
 size_t shared_len(const shared_t *message);
 
-/* Puts it into TO, behind what waits there: by itself, or where it is small, as a copy in a page.
- */
+/* Puts it behind what waits in TO: as a copy in a page where that is small, or as shared_take's. */
 void shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 
 /* The next queue's sendbuf, a whole message; not more often than COUNT. */

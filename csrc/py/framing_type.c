@@ -161,26 +161,24 @@ static PyObject *pack(const framing_t *framing, const char *bytes, Py_ssize_t le
 int framing_split(const framing_t *framing, PyObject *message, const char *bytes, Py_ssize_t len,
                   PyObject *parts[2])
 {
-    int count = 0;
     if (framing->kind == FRAMING_LINES) {
-        parts[count++] = pack(framing, bytes, len); /* to look for the delimiter */
-    } else if (!check_length(framing, len)) {
+        parts[0] = pack(framing, bytes, len); /* to look for the delimiter */
+        return parts[0] == NULL ? -1 : 1;
+    }
+    if (!check_length(framing, len)) {
         return -1;
-    } else {
-        if (framing->prefix > 0) {
-            char prefix[8];
-            put_prefix(framing, prefix, (uint64_t)len);
-            parts[count++] = PyBytes_FromStringAndSize(prefix, (Py_ssize_t)framing->prefix);
+    }
+    int count = 0;
+    if (framing->prefix > 0) {
+        char prefix[8];
+        put_prefix(framing, prefix, (uint64_t)len);
+        parts[count] = PyBytes_FromStringAndSize(prefix, (Py_ssize_t)framing->prefix);
+        if (parts[count++] == NULL) {
+            return -1;
         }
-        parts[count++] = Py_NewRef(message);
     }
-    if (parts[0] != NULL) {
-        return count;
-    }
-    if (count > 1) {
-        Py_DECREF(message);
-    }
-    return -1;
+    parts[count++] = Py_NewRef(message);
+    return count;
 }
 
 static PyObject *packer_pack(packer_object_t *self, PyObject *message)

@@ -3,10 +3,6 @@
 /* Below this a copy is cheaper than a reference that needs the GIL to be released. */
 #define PIN_MIN_BYTES 1024
 
-/* A message up to this long is packed where it is queued from; of a longer one, bytes are pinned.
- */
-#define PACK_MAX_BYTES PIN_MIN_BYTES
-
 /* From here the system call that copies the bytes is long enough to let other threads run. */
 #define UNLOCKED_MIN_BYTES 32768
 
@@ -155,10 +151,11 @@ static bool queue_parts(engine_object_t *self, token_t token, PyObject *message,
     return good;
 }
 
+/* A message that is short enough to be copied anyway. */
 static bool queue_packed(engine_object_t *self, token_t token, const char *bytes, Py_ssize_t len,
                          call_t *result)
 {
-    char packed[PACK_MAX_BYTES + FRAMING_EXTRA_MAX];
+    char packed[PIN_MIN_BYTES + FRAMING_EXTRA_MAX];
     len = framing_pack(engine_framing(self->engine), bytes, len, packed);
     if (len >= 0) {
         *result = engine_send_copy(self->engine, token, packed, (size_t)len, dispatch_batch(self));
@@ -174,7 +171,7 @@ bool sending_queue_message(engine_object_t *self, token_t token, PyObject *messa
                         "send()");
         return false;
     }
-    if (PyBytes_CheckExact(message) && PyBytes_GET_SIZE(message) < PACK_MAX_BYTES) {
+    if (PyBytes_CheckExact(message) && PyBytes_GET_SIZE(message) < PIN_MIN_BYTES) {
         return queue_packed(self, token, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message),
                             result);
     }
@@ -182,8 +179,8 @@ bool sending_queue_message(engine_object_t *self, token_t token, PyObject *messa
     if (PyObject_GetBuffer(message, &view, PyBUF_SIMPLE) < 0) {
         return false;
     }
-    bool good = view.len < PACK_MAX_BYTES ? queue_packed(self, token, view.buf, view.len, result)
-                                          : queue_parts(self, token, message, &view, result);
+    bool good = view.len < PIN_MIN_BYTES ? queue_packed(self, token, view.buf, view.len, result)
+                                         : queue_parts(self, token, message, &view, result);
     PyBuffer_Release(&view);
     return good;
 }
