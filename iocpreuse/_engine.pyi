@@ -77,8 +77,9 @@ class Session:
 class Engine:
     """One completion port with its listener, slots and accept pool.
 
-    It binds and listens when it is made; `start` probes recycling and posts the accepts;
-    `work` and `manage` are the bodies of the worker threads and of the manager thread.
+    It binds and listens when it is made; `start` probes recycling; `work` and `manage` are the
+    bodies of the worker threads and of the manager thread, which calls `open_pool` first: that
+    posts the first accepts.
     """
 
     def __new__(
@@ -94,6 +95,8 @@ class Engine:
         accept_pool: int,
         accept_pool_max: int,
         recycle: bool,
+        spare_sockets: int,
+        quiet_time: float,
         cooling_max: int,
         max_connections: int,
         nodelay: bool,
@@ -129,6 +132,7 @@ class Engine:
     @property
     def recycling(self) -> Literal["verified", "unsupported", "off"]: ...
     def start(self) -> None: ...
+    def open_pool(self) -> None: ...
     def work(self) -> None: ...
     def manage(self) -> None: ...
     def forget(self) -> None: ...

@@ -2,13 +2,16 @@
 
 import errno
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from iocpreuse._engine import Engine, Session
 from iocpreuse.listen import name_address, resolve
 from iocpreuse.options import Settings
 from iocpreuse.reason import make_disconnect
 from iocpreuse.session import SessionId
+
+# Accepts and spare sockets that nobody has needed for so long are given back, half by half.
+QUIET_SECONDS: Final = 60.0
 
 
 def make_engine(
@@ -37,6 +40,8 @@ def make_engine(
             accept_pool=settings.accept_pool,
             accept_pool_max=settings.accept_pool_max,
             recycle=settings.recycle == "auto",
+            spare_sockets=settings.spare_sockets,
+            quiet_time=QUIET_SECONDS,
             cooling_max=settings.cooling_max,
             max_connections=settings.max_connections,
             max_connections_per_ip=settings.max_connections_per_ip,

@@ -70,6 +70,16 @@ _FIGURES: Final = (
         "sockets_cooling", GaugeMetricFamily, "sockets_cooling", "Sockets in a slow disconnect."
     ),
     _Figure(
+        "sockets_spare", GaugeMetricFamily, "sockets_spare", "Sockets that wait to be reused."
+    ),
+    _Figure(
+        "recycled_share",
+        GaugeMetricFamily,
+        "recycled_share",
+        "Of the clients that left, the part whose socket was kept for reuse.",
+        unit="ratio",
+    ),
+    _Figure(
         "closed_by_reason",
         CounterMetricFamily,
         "sessions_closed",

@@ -16,6 +16,7 @@ Keepalive = tuple[int, int, int]
 
 BYTES_MAX: Final = 2**31 - 1
 THREADS_MAX: Final = 256
+SPARE_MAX: Final = 65536
 SECONDS_MAX: Final = 366 * 24 * 3600.0
 
 
@@ -31,6 +32,9 @@ class Options(TypedDict, total=False):
     busy_poll: float  # s a worker spins before it sleeps: lower latency, a busy core; 0
     accept_pool: int  # accepts kept posted at least; 64, or accept_pool_max
     accept_pool_max: int  # accepts kept posted at most, under load; 1024, or accept_pool
+    # Sockets that are disconnected and wait for reuse, beyond those that accept. None = as many as
+    # were in use at the peak of the last minute, 65,536 at most; then they are given back.
+    spare_sockets: int | None
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
@@ -69,6 +73,7 @@ class Settings:
     busy_poll: float = 0.0
     accept_pool: int = 0
     accept_pool_max: int = 0
+    spare_sockets: int = 0
     recycle: Recycle = "auto"
     cooling_max: int = 1024
     max_connections: int = 0
@@ -164,6 +169,11 @@ def _timeout(name: str, value: object) -> float:
     return float(value)
 
 
+def _spare_sockets(name: str, value: object) -> int:
+    none = "as many as were in use at the recent peak"
+    return SPARE_MAX if value is None else _an_int(name, value, 0, SPARE_MAX, none=none)
+
+
 def _check_recycle(name: str, value: object) -> Recycle:
     right = "'auto' or 'off'"
     if not isinstance(value, str):
@@ -221,6 +231,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "busy_poll": _a_moment,
     "accept_pool": _an_int_from(1, 65536),
     "accept_pool_max": _an_int_from(1, 65536),
+    "spare_sockets": _spare_sockets,
     "recycle": _check_recycle,
     "cooling_max": _an_int_from(0, 1 << 20),
     "max_connections": _int_or_zero(1, BYTES_MAX, "no limit"),
@@ -277,6 +288,7 @@ def _defaulted(options: dict[str, Any]) -> dict[str, Any]:
     options.setdefault("write_high", min(64 * 1024, options["write_limit"] or BYTES_MAX))
     options.setdefault("write_low", min(16 * 1024, options["write_high"]))
     options.setdefault("accept_pool", min(64, options.get("accept_pool_max", 64)))
+    options.setdefault("spare_sockets", SPARE_MAX)
     options.setdefault("accept_pool_max", max(1024, options["accept_pool"]))
     if not options.get("workers"):
         options["workers"] = 4 if gil else min(processors(), THREADS_MAX)

@@ -13,7 +13,7 @@ class Stats:
     """One consistent snapshot of a server's counters, from `Server.stats`.
 
     The counters run from `Server.start` and never go back; the others are how it is now:
-    connections_active, accepts_pending, sockets_cooling, send_queue_bytes. The sum of
+    connections_active, accepts_pending, sockets_cooling, sockets_spare, send_queue_bytes. The sum of
     closed_by_reason is connections_total - connections_active.
 
     The two times are those of all workers together, so that with several they may grow by more
@@ -32,6 +32,7 @@ class Stats:
     sockets_recycled: int  # disconnected for reuse and accepted on again
     sockets_replaced: int  # closed, because they could not or need not be reused
     sockets_cooling: int  # waiting out a slow disconnect
+    sockets_spare: int  # disconnected, kept for reuse, and not posted at present
     replaced_by_cause: Mapping[str, int]  # sockets_replaced, by why; no zeros
     closed_by_reason: Mapping[CloseReason, int]  # sessions that have ended, by why; no zeros
     bytes_received: int
@@ -43,6 +44,16 @@ class Stats:
     callback_seconds: float  # workers' time in callbacks, what these wait for included
     gil_wait_seconds: float  # workers' time between having callbacks to run and the GIL
     stale_sends_blocked: int  # sends to clients that had gone; not one byte left
+
+    @property
+    def recycled_share(self) -> float:
+        """Of the sessions that have ended, the part whose socket was kept for reuse; from 0 to 1.
+
+        0.0 where none has ended. Sockets of clients that reset the connection, or were aborted,
+        are never reused: replaced_by_cause tells of each that was not, and why.
+        """
+        ended = self.connections_total - self.connections_active
+        return self.sockets_recycled / ended if ended else 0.0
 
 
 def make_stats(figures: dict[str, Any]) -> Stats:

@@ -20,6 +20,7 @@ class Crew:
         self._ended = ended
         self._gate = threading.Event()
         self._serving = False
+        self._opened = threading.Event()
         self._workers = [
             threading.Thread(target=self._work, name=f"iocpreuse-worker-{number}", daemon=True)
             for number in range(1, workers + 1)
@@ -30,6 +31,7 @@ class Crew:
         """Starts the threads and the engine; RuntimeError when there are no more threads to have.
 
         The engine is started last: one that has posted accepts cannot do without its threads.
+        When this returns, the first accepts are posted.
         """
         begun: list[threading.Thread] = []
         try:
@@ -43,6 +45,7 @@ class Crew:
             if not self._serving:
                 for thread in begun:
                     thread.join()
+        self._opened.wait()
 
     def _work(self) -> None:
         self._gate.wait()
@@ -52,6 +55,8 @@ class Crew:
     def _manage(self) -> None:
         self._gate.wait()
         if self._serving:
+            self._engine.open_pool()
+            self._opened.set()
             self._engine.manage()
             for worker in self._workers:
                 worker.join()

@@ -44,7 +44,6 @@ int engine_open(engine_t **out, const engine_options_t *options)
     }
     engine->options = *options;
     engine->listener = IO_SOCK_NONE;
-    engine->pool_target = options->accept_pool;
     mutex_init(&engine->lock);
     list_init(&engine->idle);
     slab_init(&engine->slab, SLAB_SMALL, receive_small_size(options->read_size), SLAB_KEEP_MAX);
@@ -63,6 +62,9 @@ int engine_open(engine_t **out, const engine_options_t *options)
     int status = table_init(&engine->table) < 0 ? ENGINE_NO_MEMORY : 0;
     if (status >= 0) {
         status = io_open(&engine->io, &io_options);
+    }
+    if (status >= 0) {
+        pool_begin(engine);
     }
     if (status >= 0) {
         status = listen_on(engine);
@@ -134,8 +136,6 @@ void engine_start(engine_t *engine)
         engine->recycling =
             io_probe_recycling(PROBE_TIMEOUT_MS) ? RECYCLING_VERIFIED : RECYCLING_UNSUPPORTED;
     }
-    /* The first accepts are the manager's to post: the calling thread may end soon. */
-    io_wake_manager(engine->io);
 }
 
 recycling_t engine_recycling(const engine_t *engine)
@@ -260,7 +260,7 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
     feed_kicked(engine, batch);
     if (batch->took_accept) {
         batch->took_accept = false;
-        pool_replenish(engine);
+        pool_replenish(engine, batch->now_ns);
     }
     if (batch->count == 0) {
         crew_help(engine, batch);
@@ -382,6 +382,7 @@ void engine_stats(engine_t *engine, engine_stats_t *out)
     *out = engine->stats;
     out->stale_sends_blocked = atomic_u64_load(&engine->stale_sends);
     out->sockets_cooling = atomic_u64_load(&engine->cooling);
+    out->sockets_spare = engine->spare;
     mutex_unlock(&engine->lock);
     out->send_queue_bytes = count_queued(engine);
     crew_count(engine, out);

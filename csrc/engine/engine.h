@@ -35,10 +35,12 @@ typedef struct {
     uintptr_t handle;         /* a listening socket, which the engine owns once it is open */
     io_listen_options_t listen;
     uint32_t concurrency; /* 0 = the number of processors */
-    uint32_t accept_pool; /* accepts kept posted, at least */
-    uint32_t
-        accept_pool_max;  /* and at most; also idle sockets kept for reuse, posted ones included */
-    uint32_t cooling_max; /* disconnects that may take long at once */
+    uint32_t accept_pool;     /* accepts kept posted, at least */
+    uint32_t accept_pool_max; /* and at most */
+    uint32_t spare_max;       /* disconnected sockets kept beyond those that accept, at most */
+    uint64_t quiet_ns;        /* accepts and sockets that nobody has needed for so long are too many;
+                               * not 0 */
+    uint32_t cooling_max;     /* disconnects that may take long at once */
     uint64_t max_connections;        /* beyond it: accepted and closed at once */
     uint32_t max_connections_per_ip; /* the same for those of one address; 0 = no limit */
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
@@ -67,6 +69,7 @@ typedef struct {
     uint64_t sockets_recycled;
     uint64_t sockets_replaced;
     uint64_t sockets_cooling;
+    uint64_t sockets_spare; /* disconnected, and no accept is posted on them */
     uint64_t replaced_by_cause[CAUSE_COUNT];
     uint64_t closed_by_reason[REASON_COUNT]; /* in all connections_total - connections_active */
     uint64_t bytes_received;
@@ -114,8 +117,12 @@ void engine_disown(engine_t *engine);
 
 int engine_address(engine_t *engine, io_addr_t *out);
 
-/* Probes recycling and has the accepts posted. Once, before any thread polls. */
+/* Probes recycling. Once, before any thread polls. */
 void engine_start(engine_t *engine);
+
+/* Posts the first accepts, in the thread that goes on to engine_manage: on Windows they would end
+ * with a thread that ends. */
+void engine_open_pool(engine_t *engine);
 recycling_t engine_recycling(const engine_t *engine);
 
 /* How it cuts what it receives. */

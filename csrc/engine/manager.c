@@ -171,7 +171,7 @@ bool engine_manage(engine_t *engine)
     }
     end_pause(engine, now_ns);
     if (starved) {
-        pool_grow(engine, true);
+        pool_is_dry(engine, now_ns);
     }
     pool_shrink(engine, now_ns);
     pool_refill(engine);

@@ -13,10 +13,34 @@ void pool_give(engine_t *engine, slot_t *slot)
     if (slot->sock == IO_SOCK_NONE) {
         list_push_back(&engine->idle, &slot->pool_node);
     } else {
+        pool_size_note(engine, io_now_ns(engine->io));
         list_push_front(&engine->idle, &slot->pool_node);
         engine->spare++;
     }
     mutex_unlock(&engine->lock);
+}
+
+/* Sockets that will be back in a moment, as far as a pool that is not full may wait for them: a
+ * quarter of its accepts are posted in any case. The engine's lock is held. */
+static uint64_t count_returning(engine_t *engine)
+{
+    uint64_t cooling = atomic_u64_load(&engine->cooling);
+    uint64_t returning = engine->recycling_now > cooling ? engine->recycling_now - cooling : 0;
+    uint64_t most = engine->options.accept_pool / 4 * 3;
+    return returning < most ? returning : most;
+}
+
+/* Whether one more accept is wanted, and there is a socket for it or one is to be made. The
+ * engine's lock is held. */
+static bool is_wanted(engine_t *engine, uint64_t now_ns)
+{
+    uint64_t pending = engine->stats.accepts_pending;
+    if (engine_is_stopping(engine) || engine->paused || now_ns < engine->retry_at_ns ||
+        pending >= engine->pool_target) {
+        return false;
+    }
+    return engine->spare > 0 || engine->recycling != RECYCLING_VERIFIED ||
+           pending + count_returning(engine) < engine->options.accept_pool;
 }
 
 /* A slot to post an accept on, counted as posted already; NULL when none is wanted or to be had. */
@@ -25,9 +49,8 @@ static slot_t *take_idle(engine_t *engine)
     uint64_t now_ns = io_now_ns(engine->io);
     mutex_lock(&engine->lock);
     slot_t *slot = NULL;
-    bool wanted = !engine_is_stopping(engine) && !engine->paused && now_ns >= engine->retry_at_ns &&
-                  engine->stats.accepts_pending < engine->pool_target;
-    if (wanted) {
+    if (is_wanted(engine, now_ns)) {
+        pool_size_note(engine, now_ns);
         list_node_t *node = list_pop_front(&engine->idle);
         if (node != NULL) {
             slot = LIST_ENTRY(node, slot_t, pool_node);
@@ -51,7 +74,7 @@ static void uncount(engine_t *engine, bool failed, bool pause)
 {
     uint64_t now_ns = io_now_ns(engine->io);
     mutex_lock(&engine->lock);
-    engine->stats.accepts_pending--;
+    pool_size_taken(engine, false, now_ns);
     engine->stats.accept_errors += failed;
     if (pause) {
         engine->retry_at_ns = now_ns + RETRY_NS;
@@ -110,12 +133,6 @@ static void post(engine_t *engine, slot_t *slot)
     }
 }
 
-void pool_replenish(engine_t *engine)
-{
-    pool_grow(engine, false);
-    pool_refill(engine);
-}
-
 void pool_refill(engine_t *engine)
 {
     for (;;) {
@@ -125,6 +142,11 @@ void pool_refill(engine_t *engine)
         }
         post(engine, slot);
     }
+}
+
+void engine_open_pool(engine_t *engine)
+{
+    pool_refill(engine);
 }
 
 /* The accept brought no client: its socket is closed, its slot is free again. */
@@ -146,7 +168,7 @@ static void give_up(engine_t *engine, slot_t *slot, cause_t cause)
 }
 
 /* Counts a client in; false where the server takes no more, or no more from its address. */
-static bool admit(engine_t *engine, const io_addr_t *peer)
+static bool admit(engine_t *engine, const io_addr_t *peer, uint64_t now_ns)
 {
     const engine_options_t *options = &engine->options;
     uint32_t per_ip = options->max_connections_per_ip;
@@ -156,7 +178,7 @@ static bool admit(engine_t *engine, const io_addr_t *peer)
                     (per_ip == 0 || peers_enter(&engine->peers, peer, per_ip));
     engine->refusing = !admitted;
     if (admitted) {
-        engine->stats.accepts_pending--;
+        pool_size_taken(engine, true, now_ns);
         engine->stats.connections_active++;
         engine->stats.connections_total++;
     }
@@ -180,7 +202,7 @@ void pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, batc
     if (created) {
         count_created(engine);
     }
-    if (status >= 0 && admit(engine, &peer)) {
+    if (status >= 0 && admit(engine, &peer, batch->now_ns)) {
         session_begin(engine, slot, &peer, &local, batch);
         return;
     }

@@ -1,54 +1,147 @@
-/* pool_size.c: how many accepts are kept posted: growth under load, shrink in quiet. */
+/* pool_size.c: how many accepts are posted and sockets kept: growth by what is missing, and what
+ * nobody needs is given back. */
 #include "pool.h"
 #include "recycle.h"
 #include "state.h"
 
-/* The pool is low when less than this part of it is left. */
-#define LOW_MARK_PART 4
+/* The pool is at ease while this part of it is left when it is refilled. */
+#define EASE_PART 2u
 
-/* Without need for this long the pool gives back half of what it has grown by, and then
- * half of the rest each STEP_NS. */
-#define QUIET_NS (5 * NS_PER_S)
-#define STEP_NS  (1 * NS_PER_S)
+/* Clients that come within so long belong to one shortage. */
+#define SHORTAGE_NS (50 * NS_PER_MS)
 
-void pool_grow(engine_t *engine, bool starved)
+/* Of what nobody has needed for quiet_ns, half is given back each twelfth of that. */
+#define SHRINK_PART 12u
+
+void pool_begin(engine_t *engine)
 {
     uint64_t now_ns = io_now_ns(engine->io);
-    mutex_lock(&engine->lock);
-    uint32_t target = engine->pool_target;
-    bool low = engine->stats.accepts_pending < target / LOW_MARK_PART;
-    /* While accepts fail, a larger pool would only fail more often; a crowd that is turned away is
-     * to find no more of them between it and those that are served; and a stop takes them all. */
-    bool able = !engine->paused && engine->retry_at_ns == 0 && !engine->refusing &&
-                !engine_is_stopping(engine);
-    if ((starved || low) && able) {
-        uint32_t room = engine->options.accept_pool_max - target;
-        uint32_t added = room < target ? room : target;
-        engine->pool_target += added;
-        engine->stats.accept_pool_grown += added;
-        engine->pool_quiet_ns = now_ns + QUIET_NS;
+    engine->pool_target = engine->options.accept_pool;
+    low_water_init(&engine->unneeded, engine->options.quiet_ns, now_ns);
+    low_water_init(&engine->unused, engine->options.quiet_ns, now_ns);
+}
+
+/* The accepts that are posted beyond what the pool has at least: these alone may be too many. Those
+ * beyond what it is to have are being taken back. The engine's lock is held. */
+static uint32_t count_extra(const engine_t *engine)
+{
+    uint64_t pending = engine->stats.accepts_pending;
+    uint32_t most = engine->pool_target;
+    uint32_t least = engine->options.accept_pool;
+    uint32_t kept = pending < most ? (uint32_t)pending : most;
+    return kept > least ? kept - least : 0;
+}
+
+/* The spare sockets that would be left if the pool were full. The engine's lock is held. */
+static uint32_t count_unused(const engine_t *engine)
+{
+    uint64_t pending = engine->stats.accepts_pending;
+    uint64_t wanted = pending < engine->pool_target ? engine->pool_target - pending : 0;
+    return engine->spare > wanted ? engine->spare - (uint32_t)wanted : 0;
+}
+
+void pool_size_note(engine_t *engine, uint64_t now_ns)
+{
+    low_water_note(&engine->unneeded, count_extra(engine), now_ns);
+    low_water_note(&engine->unused, count_unused(engine), now_ns);
+}
+
+void pool_size_taken(engine_t *engine, bool client, uint64_t now_ns)
+{
+    engine->stats.accepts_pending--;
+    pool_size_note(engine, now_ns);
+    engine->shortage_owed -= engine->shortage_owed > 0;
+    if (client) {
+        if (engine->shortage == 0) {
+            engine->shortage_ns = now_ns;
+        }
+        engine->shortage++;
     }
+}
+
+void pool_size_lost(engine_t *engine)
+{
+    pool_size_note(engine, io_now_ns(engine->io));
+    low_water_lower(&engine->unneeded, 1);
+    low_water_lower(&engine->unused, 1);
+}
+
+/* Whether the pool may grow. While accepts fail, a larger pool would only fail more often, and a crowd
+ * that is turned away is to find no more of them between it and those that are served. The engine's
+ * lock is held. */
+static bool may_grow(const engine_t *engine)
+{
+    return !engine->paused && engine->retry_at_ns == 0 && !engine->refusing;
+}
+
+/* Has the pool hold all that came at once, where it did not. The engine's lock is held. */
+static void grow(engine_t *engine, uint64_t now_ns)
+{
+    uint32_t target = engine->pool_target;
+    bool at_ease =
+        engine->shortage_owed == 0 && engine->stats.accepts_pending >= target / EASE_PART;
+    if (at_ease || now_ns >= engine->shortage_ns + SHORTAGE_NS) {
+        engine->shortage = 0;
+        engine->shortage_owed = 0;
+    }
+    uint32_t most = engine->options.accept_pool_max;
+    uint32_t wanted = engine->shortage < most ? engine->shortage : most;
+    if (wanted > target && may_grow(engine)) {
+        engine->stats.accept_pool_grown += wanted - target;
+        engine->pool_target = wanted;
+    }
+}
+
+void pool_replenish(engine_t *engine, uint64_t now_ns)
+{
+    mutex_lock(&engine->lock);
+    grow(engine, now_ns);
+    mutex_unlock(&engine->lock);
+    pool_refill(engine);
+}
+
+void pool_is_dry(engine_t *engine, uint64_t now_ns)
+{
+    mutex_lock(&engine->lock);
+    if (engine->shortage == 0) {
+        engine->shortage_ns = now_ns;
+    }
+    engine->shortage_owed = (uint32_t)engine->stats.accepts_pending;
     mutex_unlock(&engine->lock);
 }
 
-/* Sets a smaller target if it is time, and tells how many accepts and spare sockets are too
- * many by now. */
-static void set_target(engine_t *engine, uint64_t now_ns, uint64_t *accepts, uint32_t *spare)
+/* What is to be given back. */
+typedef struct {
+    uint64_t accepts;
+    uint32_t sockets;
+} surplus_t;
+
+/* Half of what nobody has needed of NUMBER, which is then no more of it. */
+static uint32_t half_unneeded(low_water_t *water, uint32_t number, uint64_t now_ns)
 {
+    uint32_t unneeded = low_water_read(water, number, now_ns);
+    uint32_t half = unneeded / 2 + unneeded % 2;
+    low_water_lower(water, half);
+    return half;
+}
+
+/* Sets a smaller target if it is time, and tells what is too much by now. */
+static surplus_t find_surplus(engine_t *engine, uint64_t now_ns)
+{
+    surplus_t surplus = {0};
     mutex_lock(&engine->lock);
-    uint32_t grown = engine->pool_target - engine->options.accept_pool;
-    bool quiet = now_ns >= engine->pool_quiet_ns;
-    if (quiet && grown > 0) {
-        uint32_t step = (grown + 1) / 2;
+    uint64_t pending = engine->stats.accepts_pending;
+    if (now_ns >= engine->shrink_ns) {
+        uint32_t step = half_unneeded(&engine->unneeded, count_extra(engine), now_ns);
         engine->pool_target -= step;
         engine->stats.accept_pool_shrunk += step;
-        engine->pool_quiet_ns = now_ns + STEP_NS;
+        surplus.sockets = half_unneeded(&engine->unused, count_unused(engine), now_ns);
+        engine->shrink_ns = now_ns + engine->options.quiet_ns / SHRINK_PART;
     }
     uint32_t wanted = engine->paused ? 0 : engine->pool_target;
-    uint64_t pending = engine->stats.accepts_pending;
-    *accepts = pending > wanted ? pending - wanted : 0;
-    *spare = quiet && engine->spare > engine->pool_target ? engine->spare - engine->pool_target : 0;
+    surplus.accepts = pending > wanted ? pending - wanted : 0;
     mutex_unlock(&engine->lock);
+    return surplus;
 }
 
 /* Cancels COUNT accepts, the newest slots' first: the old ones' memory is warm. */
@@ -86,11 +179,9 @@ static void close_spare(engine_t *engine)
 
 void pool_shrink(engine_t *engine, uint64_t now_ns)
 {
-    uint64_t accepts;
-    uint32_t spare;
-    set_target(engine, now_ns, &accepts, &spare);
-    let_go(engine, accepts);
-    for (; spare > 0; spare--) {
+    surplus_t surplus = find_surplus(engine, now_ns);
+    let_go(engine, surplus.accepts);
+    for (; surplus.sockets > 0; surplus.sockets--) {
         close_spare(engine);
     }
 }

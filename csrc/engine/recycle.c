@@ -16,6 +16,9 @@ void recycle_count(engine_t *engine, cause_t cause)
     mutex_lock(&engine->lock);
     engine->stats.sockets_replaced++;
     engine->stats.replaced_by_cause[cause]++;
+    if (engine->recycling == RECYCLING_VERIFIED && cause != CAUSE_SHRUNK) {
+        pool_size_lost(engine);
+    }
     mutex_unlock(&engine->lock);
 }
 
@@ -48,15 +51,48 @@ static cause_t judge(engine_t *engine, const slot_t *slot)
     return session->peer_eof ? CAUSE_NONE : CAUSE_LINGER;
 }
 
-/* Takes a place among the spare sockets; false where they are enough. */
-static bool reserve(engine_t *engine)
+/* Closes SLOT's socket, for CAUSE; the slot, whose lock is held, is free, and its lock released. */
+static void replace(engine_t *engine, slot_t *slot, cause_t cause)
+{
+    /* A stream that was cut short must not look complete. */
+    bool reset = slot->session.reset || slot->session.ending.unsent_bytes > 0;
+    slot->in_flight &= ~FLIGHT_CALLBACK;
+    slot_set_state(slot, SLOT_REPLACING);
+    slot_wipe(slot);
+    io_sock_close(engine->io, &slot->sock, reset);
+    slot_set_state(slot, SLOT_IDLE);
+    mutex_unlock(&slot->lock);
+    recycle_count(engine, cause);
+    pool_give(engine, slot);
+}
+
+/* A client that no longer counts. */
+typedef struct {
+    io_addr_t peer;
+    reason_t reason;
+} leaver_t;
+
+/* The engine's lock is held. Whoever counts a client out has its slot back in the pool, or counted
+ * among those that are recycled: a server that stops finds nothing half done once both are 0. */
+static void count_out(engine_t *engine, const leaver_t *leaver)
+{
+    engine->stats.connections_active--;
+    engine->stats.closed_by_reason[leaver->reason]++;
+    if (engine->options.max_connections_per_ip != 0) {
+        peers_leave(&engine->peers, &leaver->peer);
+    }
+}
+
+/* Counts LEAVER out, and its socket as one that is recycled; false, and nothing is counted, where
+ * there are spare sockets enough. */
+static bool reserve(engine_t *engine, const leaver_t *leaver)
 {
     mutex_lock(&engine->lock);
-    uint64_t spare =
-        (uint64_t)engine->spare + engine->recycling_now + engine->stats.accepts_pending;
-    bool room = spare < engine->options.accept_pool_max;
+    uint64_t kept = (uint64_t)engine->spare + engine->recycling_now + engine->stats.accepts_pending;
+    bool room = kept < (uint64_t)engine->pool_target + engine->options.spare_max;
     if (room) {
         engine->recycling_now++;
+        count_out(engine, leaver);
     }
     mutex_unlock(&engine->lock);
     return room;
@@ -73,30 +109,11 @@ static void unreserve(engine_t *engine, bool recycled)
     }
 }
 
-/* Closes SLOT's socket; the slot, whose lock is held, is released and free. */
-static void replace(engine_t *engine, slot_t *slot, cause_t cause)
-{
-    /* A stream that was cut short must not look complete. */
-    bool reset = slot->session.reset || slot->session.ending.unsent_bytes > 0;
-    slot_set_state(slot, SLOT_REPLACING);
-    slot_wipe(slot);
-    io_sock_close(engine->io, &slot->sock, reset);
-    slot_set_state(slot, SLOT_IDLE);
-    mutex_unlock(&slot->lock);
-    recycle_count(engine, cause);
-}
-
-/* The client PEER no longer counts, whatever becomes of its socket. Called when the slot is back
- * in the pool, or reserved: a server that stops finds nothing half done once the counts are 0. */
-static void count_out(engine_t *engine, const io_addr_t *peer, reason_t reason, bool unreserved)
+/* The slot of LEAVER is back in the pool. */
+static void replaced(engine_t *engine, const leaver_t *leaver)
 {
     mutex_lock(&engine->lock);
-    engine->stats.connections_active--;
-    engine->stats.closed_by_reason[reason]++;
-    if (engine->options.max_connections_per_ip != 0) {
-        peers_leave(&engine->peers, peer);
-    }
-    engine->recycling_now -= unreserved;
+    count_out(engine, leaver);
     mutex_unlock(&engine->lock);
     if (engine_is_stopping(engine)) {
         io_wake_manager(engine->io);
@@ -112,25 +129,11 @@ static void release(engine_t *engine, slot_t *slot, batch_t *batch)
     engine_set_deadline(engine, slot, 0);
 }
 
-void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
+/* Disconnects SLOT's socket, a place for which is reserved. */
+static void disconnect(engine_t *engine, slot_t *slot)
 {
-    bool reserved = engine->recycling == RECYCLING_VERIFIED && reserve(engine);
     mutex_lock(&slot->lock);
     slot->in_flight &= ~FLIGHT_CALLBACK;
-    CHECK(slot->in_flight == 0 && slot->state == SLOT_DRAINING);
-    release(engine, slot, batch);
-    io_addr_t peer = slot->session.peer; /* the wipe takes it, and this */
-    reason_t reason = (reason_t)slot->session.ending.reason;
-    cause_t cause = judge(engine, slot);
-    if (cause == CAUSE_NONE && !reserved) {
-        cause = CAUSE_SURPLUS;
-    }
-    if (cause != CAUSE_NONE) {
-        replace(engine, slot, cause);
-        pool_give(engine, slot);
-        count_out(engine, &peer, reason, reserved);
-        return;
-    }
     slot_set_state(slot, SLOT_RECYCLING);
     slot_wipe(slot);
     slot->cause = CAUSE_DISCONNECT_FAILED;
@@ -144,12 +147,33 @@ void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
         slot_set_state(slot, SLOT_IDLE);
     }
     mutex_unlock(&slot->lock);
-    count_out(engine, &peer, reason, false);
     if (status < 0) {
         recycle_count(engine, CAUSE_DISCONNECT_FAILED);
         pool_give(engine, slot);
         unreserve(engine, false);
+        io_wake_manager(engine->io); /* the pool may have waited for it */
     }
+}
+
+void recycle_begin(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    /* Until the slot goes on it stays in the hand of the callback that has run: nobody looks. */
+    mutex_lock(&slot->lock);
+    CHECK(slot->in_flight == FLIGHT_CALLBACK && slot->state == SLOT_DRAINING);
+    release(engine, slot, batch);
+    leaver_t leaver = {slot->session.peer, (reason_t)slot->session.ending.reason};
+    cause_t cause = judge(engine, slot);
+    if (cause == CAUSE_NONE) {
+        mutex_unlock(&slot->lock);
+        if (reserve(engine, &leaver)) {
+            disconnect(engine, slot);
+            return;
+        }
+        cause = CAUSE_SURPLUS;
+        mutex_lock(&slot->lock);
+    }
+    replace(engine, slot, cause);
+    replaced(engine, &leaver);
 }
 
 void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *event)

@@ -6,6 +6,7 @@
 #include "../base/list.h"
 #include "../base/mutex.h"
 #include "engine.h"
+#include "low_water.h"
 #include "peers.h"
 #include "slab.h"
 #include "slot.h"
@@ -41,9 +42,14 @@ struct engine {
     list_t idle;    /* slots in IDLE, those with a socket first */
     uint32_t spare; /* of these, the ones with a socket */
     uint32_t recycling_now;
-    uint32_t pool_target;   /* accepts wanted now, from accept_pool to accept_pool_max */
-    uint64_t pool_quiet_ns; /* when the pool may begin to shrink */
-    bool refusing;          /* the last client was turned away */
+    uint32_t pool_target;     /* accepts wanted now, from accept_pool to accept_pool_max */
+    low_water_t unneeded;     /* of the accepts that are posted */
+    low_water_t unused;       /* of the spare sockets */
+    uint64_t shrink_ns;       /* when the next of both may be given back */
+    uint32_t shortage;        /* clients that have come since the pool was last at ease */
+    uint32_t shortage_owed;   /* accepts that are taken already, as FD_ACCEPT tells: no ease before */
+    uint64_t shortage_ns;     /* when the first of them came */
+    bool refusing;            /* the last client was turned away */
     bool paused;            /* no accept is posted until the application wants more clients */
     uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */

@@ -137,6 +137,15 @@ static PyObject *engine_type_start(engine_object_t *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *engine_type_open_pool(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    engine_open_pool(self->engine);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
 static PyObject *engine_type_work(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
@@ -318,6 +327,7 @@ static PyObject *engine_type_recycling(engine_object_t *self, void *closure)
 
 static PyMethodDef engine_methods[] = {
     METHOD(start, METH_NOARGS),
+    METHOD(open_pool, METH_NOARGS),
     METHOD(work, METH_NOARGS),
     METHOD(manage, METH_NOARGS),
     METHOD(forget, METH_NOARGS),

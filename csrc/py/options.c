@@ -17,6 +17,8 @@ static const struct {
     {"concurrency", NUMBER_U32, offsetof(engine_options_t, concurrency)},
     {"accept_pool", NUMBER_U32, offsetof(engine_options_t, accept_pool)},
     {"accept_pool_max", NUMBER_U32, offsetof(engine_options_t, accept_pool_max)},
+    {"spare_sockets", NUMBER_U32, offsetof(engine_options_t, spare_max)},
+    {"quiet_time", NUMBER_SECONDS, offsetof(engine_options_t, quiet_ns)},
     {"cooling_max", NUMBER_U32, offsetof(engine_options_t, cooling_max)},
     {"max_connections", NUMBER_LIMIT, offsetof(engine_options_t, max_connections)},
     {"max_connections_per_ip", NUMBER_U32, offsetof(engine_options_t, max_connections_per_ip)},

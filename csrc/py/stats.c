@@ -89,6 +89,7 @@ PyObject *stats_dict(engine_object_t *self)
         {"sockets_recycled", stats.sockets_recycled},
         {"sockets_replaced", stats.sockets_replaced},
         {"sockets_cooling", stats.sockets_cooling},
+        {"sockets_spare", stats.sockets_spare},
         {"bytes_received", stats.bytes_received},
         {"bytes_sent", stats.bytes_sent},
         {"send_queue_bytes", stats.send_queue_bytes},

@@ -27,6 +27,10 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _most_frequent(counts: Mapping[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{name} {count:,}" for name, count in ranked[:SHOWN_MAX]]
@@ -60,6 +64,7 @@ class Snapshot:
         }
         stats["replaced_by_cause"] = dict(self.stats.replaced_by_cause)
         stats["closed_by_reason"] = self.reasons()
+        stats["recycled_share"] = round(self.stats.recycled_share, 4)
         return {**stats, "connections_logged_in": self.logged_in}
 
     def line(self) -> str:
@@ -70,7 +75,9 @@ class Snapshot:
             f"{stats.connections_total} served, pool {stats.accepts_pending}, "
             f"in {format_bytes(stats.bytes_received)}, out {format_bytes(stats.bytes_sent)}, "
             f"sockets: {stats.sockets_created} created, {stats.sockets_recycled} recycled, "
-            f"{stats.sockets_cooling} cooling, {stats.sockets_replaced} replaced"
+            f"{stats.sockets_spare} spare, {stats.sockets_cooling} cooling, "
+            f"{stats.sockets_replaced} replaced; {_percent(stats.recycled_share)} of those that "
+            "left were reused"
         )
 
     def rows(self, before: "Snapshot") -> dict[str, str]:
@@ -93,7 +100,8 @@ class Snapshot:
             "received": f"{format_bytes(now.bytes_received)} ({format_bytes(received)}/s)",
             "sent": f"{format_bytes(now.bytes_sent)} ({format_bytes(sent)}/s)",
             "queued to be sent": format_bytes(now.send_queue_bytes),
-            "sockets": f"{now.sockets_created:,} created, {now.sockets_recycled:,} recycled, "
+            "sockets": f"{now.sockets_created:,} created, {now.sockets_recycled:,} recycled "
+            f"({_percent(now.recycled_share)}), {now.sockets_spare:,} spare, "
             f"{now.sockets_cooling:,} cooling",
             "replaced": f"{now.sockets_replaced:,} ({causes})",
             "ended by": _most_frequent(self.reasons()),

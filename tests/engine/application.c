@@ -107,6 +107,7 @@ static void work(void *arg)
 static void manage(void *arg)
 {
     application_t *app = arg;
+    engine_open_pool(app->engine);
     while (engine_manage(app->engine)) {
     }
 }
@@ -185,6 +186,8 @@ void application_start(application_t *app, bool recycle)
         .concurrency = WORKERS,
         .accept_pool = 4,
         .accept_pool_max = 64,
+        .spare_max = 65536,
+        .quiet_ns = 1000000000,
         .cooling_max = 16,
         .max_connections = UINT64_MAX,
         .max_connections_per_ip = 1000,        /* reached by nobody, */

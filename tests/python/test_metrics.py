@@ -23,7 +23,7 @@ from iocpreuse.metrics import ServerCollector
 
 COUNTS_NOW = {  # gauges; all else counts up
     *("connections_active", "accepts_pending", "sockets_cooling", "send_queue_bytes"),
-    "connections_logged_in",
+    *("connections_logged_in", "sockets_spare", "recycled_share"),
 }
 
 

@@ -63,6 +63,7 @@ def test_is_read_only(serve):
         *("connections_active", "connections_total", "accepts_pending", "accept_errors"),
         *("accept_pool_grown", "accept_pool_shrunk"),
         *("sockets_created", "sockets_recycled", "sockets_replaced", "sockets_cooling"),
+        "sockets_spare",
         *("replaced_by_cause", "closed_by_reason"),
         *("bytes_received", "bytes_sent", "send_queue_bytes", "callback_seconds"),
         *("completions", "batches", "callback_errors", "stale_sends_blocked"),

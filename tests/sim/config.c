@@ -121,6 +121,9 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     config->sim.hosts = 1 + rng_below(&apart, 8);
     config->engine.max_connections_per_ip =
         rng_below(&apart, 3) == 0 ? 1 + rng_below(&apart, 4) : 0;
+    apart.state = rng_mix(plan->seed ^ 0x5BA2u);
+    config->engine.spare_max = rng_below(&apart, 4) == 0 ? rng_below(&apart, 8) : SPARE_ENOUGH;
+    config->engine.quiet_ns = 100 * NS_PER_MS << rng_below(&apart, 8);
     if (plan->calm) {
         config->sim =
             (sim_config_t){.seed = config->sim.seed, .hosts = config->sim.hosts, .reuse = true};

@@ -18,6 +18,9 @@ void *__real_realloc(void *memory, size_t size);
 void __real_free(void *memory);
 _Noreturn void __real_abort(void);
 void __real_slot_set_state(slot_t *slot, slot_state_t to);
+int __real_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout,
+                     io_accept_buf_t *buf);
+void __real_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
@@ -33,6 +36,9 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
 bool __wrap_io_probe_recycling(uint32_t timeout_ms);
+int __wrap_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout,
+                     io_accept_buf_t *buf);
+void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
@@ -125,6 +131,12 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
         app_check_recycled(hooks__world, slot);
     }
     __real_slot_set_state(slot, to);
+    if (hooks__world != NULL && from == SLOT_ACCEPTING && to == SLOT_IDLE && slot->let_go) {
+        thrift_lets_go(hooks__world, true);
+    }
+    if (hooks__world != NULL && to == SLOT_OPEN) {
+        thrift_came(hooks__world);
+    }
     if (hooks__world != NULL) {
         hooks__world->totals->rows[from][to]++;
         sim_trace(hooks__world->io, slot_state_name(to), slot->index, from);
@@ -172,6 +184,9 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
         world_fail(world, "a lock is released that is not held, or not the last one");
     }
     world->locks_count--;
+    if (lock == &world->engine->lock && world->io != NULL) {
+        thrift_note(world);
+    }
     if (world->locks_count == 0 && world->running && world->nest < NEST_MAX &&
         rng_chance(&world->rng, world->config.odds_preempt)) {
         world->totals->preemptions++;
@@ -182,6 +197,26 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
         world->nest--;
     }
     return 0;
+}
+
+int __wrap_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout,
+                     io_accept_buf_t *buf)
+{
+    bool makes = *inout == IO_SOCK_NONE;
+    int status = __real_io_accept(io, op, listener, inout, buf);
+    if (makes && status >= 0) {
+        thrift_made(hooks__world);
+    }
+    return status;
+}
+
+void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
+{
+    operation_t *operation = (operation_t *)(void *)op;
+    if (operation->kind == OPERATION_ACCEPT && slot_of(operation)->let_go) {
+        thrift_lets_go(hooks__world, false);
+    }
+    __real_io_cancel(io, sock, op);
 }
 
 /* From here to its settling an event is in somebody's hand. */

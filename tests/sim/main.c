@@ -22,6 +22,14 @@ static const uint64_t past_seeds[] = {
     45366,
     /* engine_help: buffers of what it had settled waited in a worker that slept until the end */
     5075072,
+    /* pool: an accept that was being taken back counted as one too many again, below the floor */
+    400280,
+    /* pool: spare sockets were given back that the next accept needed */
+    300159,
+    600056,
+    100653,
+    304110,
+    603779,
 };
 
 typedef struct {

@@ -26,7 +26,7 @@ BORROW_FLAGS = (*LATE_FLAGS, "-DIO_RECV_BORROWS=1")
 
 # The checks that would end the run before a later guard's absence is felt.
 NO_CHECKS: tuple[Change, ...] = (
-    ("recycle.c", "CHECK(slot->in_flight == 0 && slot->state == SLOT_DRAINING);", ""),
+    ("recycle.c", "CHECK(slot->in_flight == FLIGHT_CALLBACK && slot->state == SLOT_DRAINING);", ""),
     (
         "slot.c",
         "void slot_wipe(slot_t *slot)\n{\n    CHECK(slot->in_flight == 0);",
@@ -123,6 +123,57 @@ MUTANTS = (
         "pool.c",
         "            engine->retry_at_ns = now_ns + RETRY_NS;\n        } else {",
         "        } else {",
+    ),
+    # Sockets are neither made nor closed without need.
+    one(
+        "made-for-the-least-alone",
+        "pool.c",
+        "engine->spare > 0 || engine->recycling != RECYCLING_VERIFIED ||",
+        "true ||",
+    ),
+    one("waits-for-returning", "pool.c", "return returning < most ? returning : most;", "return 0;"),
+    one(
+        "surplus-at-the-instant",
+        "recycle.c",
+        "(uint64_t)engine->pool_target + engine->options.spare_max;",
+        "engine->options.accept_pool_max;",
+    ),
+    one(
+        "unused-over-time",
+        "pool_size.c",
+        "    low_water_note(&engine->unused, count_unused(engine), now_ns);\n",
+        "",
+    ),
+    one(
+        "unneeded-over-time",
+        "pool_size.c",
+        "    low_water_note(&engine->unneeded, count_extra(engine), now_ns);\n",
+        "",
+    ),
+    one(
+        "unused-is-what-a-full-pool-leaves",
+        "pool_size.c",
+        "engine->spare > wanted ? engine->spare - (uint32_t)wanted : 0;",
+        "engine->spare;",
+    ),
+    one("the-lost-are-replaced", "pool_size.c", "    low_water_lower(&engine->unused, 1);\n", ""),
+    one(
+        "given-back-once",
+        "pool_size.c",
+        "    uint32_t kept = pending < most ? (uint32_t)pending : most;",
+        "    uint32_t kept = (uint32_t)pending;",
+    ),
+    one(
+        "one-shortage",
+        "pool_size.c",
+        "    if (at_ease || now_ns >= engine->shortage_ns + SHORTAGE_NS) {",
+        "    if (at_ease) {",
+    ),
+    one(
+        "window-turns-at-a-rise",
+        "pool.c",
+        "        pool_size_note(engine, io_now_ns(engine->io));\n",
+        "",
     ),
     one(
         "max-connections",
@@ -308,7 +359,7 @@ MUTANTS = (
     one(
         "per-ip-counts-out",
         "recycle.c",
-        "        peers_leave(&engine->peers, peer);\n",
+        "        peers_leave(&engine->peers, &leaver->peer);\n",
         "",
     ),
     one(
@@ -433,14 +484,14 @@ MUTANTS = (
     one(
         "end-is-counted",
         "recycle.c",
-        "    engine->stats.closed_by_reason[reason]++;\n",
-        "    engine->stats.closed_by_reason[reason] += reason != REASON_SHUTDOWN;\n",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[leaver->reason] += leaver->reason != REASON_SHUTDOWN;\n",
     ),
     one(
         "reason-is-taken-before-the-wipe",
         "recycle.c",
-        "    count_out(engine, &peer, reason, false);",
-        "    count_out(engine, &peer, slot->session.ending.reason, false);",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[0]++;\n",
     ),
     # Pages of small messages.
     one("page-goes-back", "sendq.c", "        slab_give(buf->page->home, buf->page);\n", ""),
@@ -478,12 +529,6 @@ MUTANTS = (
         "manager.c",
         "        io_cancel(engine->io, engine->listener, &slot->life.io);\n",
         "",
-    ),
-    one(
-        "stop-ends-the-growth",
-        "pool_size.c",
-        " &&\n                !engine_is_stopping(engine);",
-        ";",
     ),
     one("stop-cancels-disconnects", "manager.c", "        recycle_cancel(engine, slot);\n", ""),
     one(

@@ -4,6 +4,7 @@
 static void threads__be_manager(void *context)
 {
     world_t *world = context;
+    engine_open_pool(world->engine);
     while (engine_manage(world->engine)) {
     }
     world->manager_gone = true;

@@ -27,6 +27,9 @@
 #define SCRATCH_SIZE 4096u
 #define CASTS_MAX    8192u
 
+/* More spare sockets than any world can have. */
+#define SPARE_ENOUGH 65536u
+
 /* The streams of broadcasts, beside those of the clients. */
 #define BROADCAST_MARK (1ull << 62)
 
@@ -181,6 +184,35 @@ typedef struct {
     sim_config_t sim;
 } world_config_t;
 
+/* How many sockets were needed at once, and when: the most of late first. */
+#define NEEDS_MAX 512u
+#define COMERS_MAX 64u
+
+typedef struct {
+    struct {
+        uint64_t at_ns;
+        uint64_t need;
+    } needs[NEEDS_MAX];
+    uint32_t first; /* of these, in a ring */
+    uint32_t count;
+    uint64_t pending;   /* accepts and spare sockets, as the engine last counted them */
+    uint64_t spare;
+    uint64_t step_need; /* the most in this step */
+    uint64_t decided_ns;   /* the engine's own note of its last look at what is too much, */
+    uint64_t decided_need; /* and the most that were needed of late, then */
+    uint64_t shed_ns;   /* when a good socket was last closed; 0 = never */
+    uint64_t shed_need; /* then: the most that were needed of late */
+    uint64_t lost;         /* sockets that could not be kept, in all, */
+    uint64_t decided_lost; /* until that look, */
+    uint64_t shed_lost;    /* and until the look that closed a good one */
+    uint64_t replaced[CAUSE_COUNT]; /* as the engine last counted them */
+    uint64_t decided_shrunk; /* accepts that the pool was made smaller by, until that look, */
+    uint64_t shrunk;         /* and those of them that were taken back */
+    uint64_t let_go;    /* accepts that were taken back, and whose sockets are about to be closed */
+    uint64_t comers_ns[COMERS_MAX]; /* when the last clients came, in a ring */
+    uint64_t comers;
+} thrift_t;
+
 /* The layer above, as one that lends. */
 typedef struct {
     io_lender_t lender; /* is first */
@@ -221,8 +253,9 @@ typedef struct world {
     uint64_t blocked_ns; /* until then no worker was free */
     bool paused;         /* the application takes no clients */
     uint64_t resumed_ns;
-    uint64_t active_peak;
+    uint64_t busy_peak; /* of the slots that served, or were disconnected */
     uint32_t pool_target; /* the pool's size after the last step, or at the stop */
+    thrift_t thrift;
     uint64_t connect_next_ns;
     uint32_t burst_left;
 
@@ -322,6 +355,18 @@ bool crowd_act(world_t *world);
 bool crowd_connect(world_t *world);
 uint64_t crowd_next_ns(const world_t *world);
 void crowd_leave(world_t *world);
+
+/* thrift.c: that no socket is made or closed without need. */
+/* After each change of what the engine counts, and after each step. */
+void thrift_note(world_t *world);
+void thrift_step(world_t *world);
+/* A socket is about to be made. */
+void thrift_made(world_t *world);
+/* An accept is taken back because there are too many; when it is OVER, its socket is closed. */
+void thrift_lets_go(world_t *world, bool over);
+/* A client has been taken in. */
+void thrift_came(world_t *world);
+void thrift_end(world_t *world);
 
 /* check.c: the invariants. */
 void check_touch(world_t *world, const void *lock);
