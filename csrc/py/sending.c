@@ -1,3 +1,4 @@
+/* sending.c: bytes-like objects become queued messages, and the rest of a queue becomes bytes. */
 #include "state.h"
 
 /* Below this a copy is cheaper than a reference that needs the GIL to be released. */
