@@ -125,7 +125,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, formats, warnings, workflows."""
+    """Style, circles, types, formats, warnings, workflows."""
     groups = [tool for name in ("lint", "test", "bench") for tool in GROUPS(PYPROJECT, name)]
     install_package(session, *groups)
     session.run("python", "-m", "tools.lint")

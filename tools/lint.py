@@ -5,13 +5,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools import cache, debian, programs, style, tree, venvs, wheels
+from tools import cache, programs, style, tree, venvs, wheels
+from tools.circles.__main__ import main as circles
 from tools.missing import Missing, left_out
 from tools.tree import CSRC, ROOT
 from tools.windows import compile, toolchain
@@ -24,6 +24,8 @@ def main() -> int:
     """Runs every check, also after one has failed; returns the exit code."""
     checks: dict[str, Callable[[], bool]] = {
         "style": lambda: style.main() == 0,
+        "circles": lambda: circles() == 0,
+        "tests of style and circles": tests_of_tools,
         "ruff check": lambda: _run("ruff", "check", "."),
         "ruff format": lambda: _run("ruff", "format", "--check", "."),
         "mypy": lambda: _run("mypy"),
@@ -86,6 +88,12 @@ def _run_each(commands: list[list[str | Path]]) -> bool:
         return all(list(pool.map(lambda command: _run(*command), commands)))
 
 
+def tests_of_tools() -> bool:
+    """Whether the project's own rules find what breaks them, and nothing else."""
+    options = ("-q", "-p", "no:cacheprovider")
+    return _run(sys.executable, "-m", "pytest", *options, tree.TESTS / "tools")
+
+
 def stubtest() -> bool:
     """The stub against the extension; elsewhere than in the tree, which has no extension."""
     with tree.elsewhere() as folder:
@@ -134,14 +142,8 @@ def _benchmark_files() -> list[Path]:
 
 
 def _c_flags() -> list[str]:
-    headers = Path(sysconfig.get_path("include"))
-    if not (headers / "Python.h").exists():
-        debian.install("Python.h", f"libpython3.{sys.version_info.minor}-dev")
-    return [
-        *("-std=c11", "-D_GNU_SOURCE", tree.version_macro()),
-        *("-isystem", str(headers)),
-        f"-I{CSRC / 'io' / programs.LINUX.backend}",
-    ]
+    backend = CSRC / "io" / programs.LINUX.backend
+    return ["-std=c11", "-D_GNU_SOURCE", *programs.python_flags(), f"-I{backend}"]
 
 
 def _workflow_files() -> list[Path]:

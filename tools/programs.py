@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import tree
+from tools import debian, tree
 
 CONTRACT = "io_contract"
 ENGINE = "engine"
@@ -87,12 +88,9 @@ def sources(target: Target) -> dict[str, list[Path]]:
 def build(target: Target, folder: Path, names: Sequence[str] = ()) -> list[Path]:
     """Compiles each C file once, in parallel, and links the programs into FOLDER."""
     chosen = {name: files for name, files in sources(target).items() if not names or name in names}
-    objects = {path: _object(path, folder) for files in chosen.values() for path in files}
-    include = f"-I{backend_folder(target)}"
-    commands = [
-        [target.compiler, *target.flags, include, "-c", str(path), "-o", str(out)]
-        for path, out in objects.items()
-    ]
+    unique = dict.fromkeys(path for files in chosen.values() for path in files)
+    objects = compile_files(target, unique, folder)
+    commands = []
     programs = []
     for name, files in chosen.items():
         program = folder / f"{name}{target.suffix}"
@@ -100,14 +98,34 @@ def build(target: Target, folder: Path, names: Sequence[str] = ()) -> list[Path]
         flags = [*target.link_flags, *_wraps(files)]
         commands.append([target.compiler, *parts, "-o", str(program), *flags])
         programs.append(program)
-    compiling = len(objects)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(_quiet, commands[:compiling]))
-        if all(done):
-            done += list(pool.map(_quiet, commands[compiling:]))
-    if not all(done):
-        raise BuildError(f"the {target.backend} programs do not build")
+    _run_all(target, commands)
     return programs
+
+
+def compile_files(target: Target, files: Iterable[Path], folder: Path) -> dict[Path, Path]:
+    """Compiles each of FILES into FOLDER, in parallel; the object file of each."""
+    objects = {path: folder / ("-".join(path.parts[1:]) + ".o") for path in files}
+    include = f"-I{backend_folder(target)}"
+    commands = [
+        [target.compiler, *target.flags, include, "-c", str(path), "-o", str(out)]
+        for path, out in objects.items()
+    ]
+    _run_all(target, commands)
+    return objects
+
+
+def python_flags() -> tuple[str, ...]:
+    """What csrc/py needs beside TARGET's flags: Python.h, and the package's version."""
+    headers = Path(sysconfig.get_path("include"))
+    if not (headers / "Python.h").exists():
+        debian.install("Python.h", f"libpython3.{sys.version_info.minor}-dev")
+    return ("-isystem", str(headers), tree.version_macro())
+
+
+def _run_all(target: Target, commands: list[list[str]]) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        if not all(list(pool.map(_quiet, commands))):
+            raise BuildError(f"the {target.backend} programs do not build")
 
 
 def _wraps(files: list[Path]) -> list[str]:
@@ -115,10 +133,6 @@ def _wraps(files: list[Path]) -> list[str]:
     texts = (path.read_text("utf-8") for path in files if path.is_relative_to(tree.TESTS))
     names = {name for text in texts for name in re.findall(r"\b__wrap_(\w+)\(", text)}
     return [f"-Wl,--wrap={name}" for name in sorted(names)]
-
-
-def _object(path: Path, folder: Path) -> Path:
-    return folder / ("-".join(path.relative_to(tree.ROOT).parts) + ".o")
 
 
 def _quiet(command: list[str]) -> bool:

@@ -24,6 +24,9 @@ OS_MACRO = re.compile(
 )
 CONDITION = re.compile(r"\s*#\s*(?:if|ifdef|ifndef|elif|elifdef|elifndef)\b")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
+# A C file's first line, such as "/* sock.c: what ..." or "/* io_types.h (sim): what ...".
+OPENING = re.compile(r"/\* (\S+)(?: \(\w+\))?: \w")
+SENTENCE_END = re.compile(r"[.?!](?=\s|$)")
 STATE_ASSIGNED = re.compile(r"\bslot->state\s*=(?!=)")
 
 
@@ -52,6 +55,7 @@ def offences() -> Iterator[Offence]:
     """Every offence in the tree."""
     for path in sources():
         lines = path.read_text("utf-8").splitlines()
+        yield from opening_offences(path, lines)
         if len(lines) > FILE_LINES_MAX:
             yield Offence(path, len(lines), f"more than {FILE_LINES_MAX} lines")
         functions = c_functions(lines) if path.suffix in (".c", ".h") else py_functions(lines)
@@ -102,6 +106,22 @@ def py_functions(lines: list[str]) -> list[Function]:
         for node in ast.walk(ast.parse("\n".join(lines)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
+
+
+def opening_offences(path: Path, lines: list[str]) -> Iterator[Offence]:
+    """A file opens with a sentence that says what it is, before any include or constant."""
+    if path.suffix in (".c", ".h"):
+        comment = "\n".join(lines).partition("*/")[0]
+        found = OPENING.match(comment)
+        named = found is not None and found.group(1) == path.name
+        if not named or not SENTENCE_END.search(comment):
+            yield Offence(path, 1, f"opens without /* {path.name}: what it is. */")
+        return
+    docstring = ast.get_docstring(ast.parse("\n".join(lines))) or ""
+    opening = docstring.partition("\n\n")[0]
+    # Or it ends with the command that runs it: "Does this: python -m tools.that".
+    if not SENTENCE_END.search(opening) and ": " not in opening:
+        yield Offence(path, 1, "opens without a docstring that says what it is")
 
 
 def layer_of(path: Path) -> str:

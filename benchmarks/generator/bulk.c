@@ -1,3 +1,4 @@
+/* bulk.c: the mode bulk: as many bytes as go through, there and back. */
 #include "modes.h"
 
 #include <errno.h>

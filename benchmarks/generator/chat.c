@@ -1,3 +1,4 @@
+/* chat.c: the mode chat: what each member says goes to all. */
 #include "modes.h"
 
 #include <errno.h>

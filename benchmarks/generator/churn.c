@@ -1,3 +1,4 @@
+/* churn.c: the mode churn: clients that come, ask once, and go. */
 #include "modes.h"
 
 #include <errno.h>

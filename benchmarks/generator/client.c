@@ -1,3 +1,4 @@
+/* client.c: the generator's connections: opened, written to, and read from. */
 #include "client.h"
 
 #include <arpa/inet.h>

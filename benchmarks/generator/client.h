@@ -1,4 +1,4 @@
-/* A client: one connection to the server, and where it stands in the pattern. */
+/* client.h: a client: one connection to the server, and where it stands in the pattern. */
 #ifndef GENERATOR_CLIENT_H
 #define GENERATOR_CLIENT_H
 

@@ -1,4 +1,4 @@
-/* Time as the generator measures it. */
+/* clock.h: time as the generator measures it. */
 #ifndef GENERATOR_CLOCK_H
 #define GENERATOR_CLOCK_H
 

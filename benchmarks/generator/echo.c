@@ -1,3 +1,4 @@
+/* echo.c: the modes echo and framed: messages that come back. */
 #include "modes.h"
 
 #include <errno.h>

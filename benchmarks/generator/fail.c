@@ -1,3 +1,4 @@
+/* fail.c: the line of JSON that tells why the generator ends. */
 #include "fail.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* How the generator ends when it cannot go on: one line of JSON, and exit code 3. */
+/* fail.h: how the generator ends when it cannot go on: one line of JSON, and exit code 3. */
 #ifndef GENERATOR_FAIL_H
 #define GENERATOR_FAIL_H
 

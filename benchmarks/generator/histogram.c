@@ -1,3 +1,4 @@
+/* histogram.c: latencies, counted in buckets, and their quantiles. */
 #include "histogram.h"
 
 #include <string.h>

@@ -1,5 +1,7 @@
-/* Latencies in buckets whose width grows with the value: 64 for each power of two, so that a
-   quantile is right to 1.6 % from a nanosecond to centuries, in constant memory. */
+/* histogram.h: latencies in buckets whose width grows with the value.
+
+   There are 64 for each power of two, so that a quantile is right to 1.6 % from a nanosecond to
+   centuries, in constant memory. */
 #ifndef GENERATOR_HISTOGRAM_H
 #define GENERATOR_HISTOGRAM_H
 

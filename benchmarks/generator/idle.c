@@ -1,3 +1,4 @@
+/* idle.c: the mode idle: what memory connections take that are silent. */
 #include "modes.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
-/* The load generator: one thread, epoll, loopback. It warms up, measures for some seconds, prints
-   what it saw as one line of JSON, and ends by itself also where the server hangs. */
+/* main.c: the load generator: one thread, epoll, loopback.
+
+   It warms up, measures for some seconds, prints what it saw as one line of JSON, and ends by
+   itself also where the server hangs. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* measure.c: the measured window: when it begins and ends, and its report. */
 #include "measure.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The warm-up, the measured window after it, and what was counted in it. */
+/* measure.h: the warm-up, the measured window after it, and what was counted in it. */
 #ifndef GENERATOR_MEASURE_H
 #define GENERATOR_MEASURE_H
 

@@ -1,4 +1,4 @@
-/* What the generator can do. Each runs warm-up and window, and reports. */
+/* modes.h: what the generator can do. Each runs warm-up and window, and reports. */
 #ifndef GENERATOR_MODES_H
 #define GENERATOR_MODES_H
 

@@ -1,3 +1,4 @@
+/* pattern.c: the ring of bytes that clients send, made, and compared with what comes back. */
 #include "pattern.h"
 
 #include <errno.h>

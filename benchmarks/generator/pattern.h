@@ -1,5 +1,7 @@
-/* What clients send, and so what has to come back: a ring of bytes that repeats for ever. Every
-   client starts at another place of it, so that another client's bytes are wrong bytes. */
+/* pattern.h: what clients send, and so what has to come back: a ring of bytes.
+
+   It repeats for ever, and every client starts at another place of it, so that another client's
+   bytes are wrong bytes. */
 #ifndef GENERATOR_PATTERN_H
 #define GENERATOR_PATTERN_H
 

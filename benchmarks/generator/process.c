@@ -1,3 +1,4 @@
+/* process.c: the server's processor time and memory, from /proc. */
 #include "process.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* The server's processes as the operating system sees them. */
+/* process.h: the server's processes as the operating system sees them. */
 #ifndef GENERATOR_PROCESS_H
 #define GENERATOR_PROCESS_H
 

@@ -1,3 +1,4 @@
+/* settings.c: the generator's command line, read and checked. */
 #include "settings.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* What the command line says. */
+/* settings.h: what the command line says. */
 #ifndef GENERATOR_SETTINGS_H
 #define GENERATOR_SETTINGS_H
 

@@ -1,3 +1,4 @@
+/* connection.c: a connection of the plain C server: its queue, and its end. */
 #include "connection.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A connection of the plain C server, and what it could not send yet. */
+/* connection.h: a connection of the plain C server, and what it could not send yet. */
 #ifndef LIMIT_CONNECTION_H
 #define LIMIT_CONNECTION_H
 

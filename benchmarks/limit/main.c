@@ -1,7 +1,7 @@
-/* The limit: what a plain epoll server in C does with the same loads, in one thread, with one
-   send for each message. limit ROLE: echo, or chat, which sends everything to everybody.
+/* main.c: the limit: what a plain epoll server in C does with the same loads.
 
-   It prints {"port": N} when it listens, and serves until it is killed. */
+   It has one thread, and makes one send for each message. limit ROLE: echo, or chat, which sends
+   everything to everybody. It prints {"port": N} when it listens, and serves until it is killed. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

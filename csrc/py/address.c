@@ -1,3 +1,4 @@
+/* address.c: socket addresses as Python has them, and back. */
 #include "state.h"
 
 PyObject *address_tuple(module_state_t *state, const io_addr_t *addr)

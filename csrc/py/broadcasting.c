@@ -167,7 +167,7 @@ static token_t *in_order(receivers_t *receivers)
 /* MESSAGE to everybody, without the GIL: others run while it is queued. */
 static size_t queue_to(engine_object_t *self, receivers_t *receivers, shared_t *message)
 {
-    batch_t *batch = dispatch_batch(self);
+    batch_t *batch = roster_batch(self);
     sendq_t done;
     sendq_init(&done);
     size_t queued;

@@ -2,21 +2,6 @@
 #include "../base/copy.h"
 #include "state.h"
 
-batch_t *dispatch_batch(engine_object_t *self)
-{
-    PyThreadState *thread = PyThreadState_Get();
-    for (int i = 0; i < WORKERS_MAX; i++) {
-        void *seen = atomic_ptr_load(&self->workers[i].thread);
-        if (seen == thread) {
-            return self->workers[i].batch;
-        }
-        if (seen == NULL) {
-            break; /* places are taken in order, and freed only when all is over */
-        }
-    }
-    return NULL;
-}
-
 /* The exception that is set, with its traceback; none is set then. */
 static PyObject *take_exception(void)
 {
@@ -146,7 +131,7 @@ static void on_open(engine_object_t *self, event_t *event)
     }
     PyObject *result = call(self, event, self->on_connect, session, NULL, "on_connect");
     if (result == Py_False) {
-        (void)engine_end(self->engine, event->token, REASON_REFUSED, dispatch_batch(self));
+        (void)engine_end(self->engine, event->token, REASON_REFUSED, roster_batch(self));
     }
     Py_XDECREF(result);
 }

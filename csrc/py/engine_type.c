@@ -288,7 +288,7 @@ static PyObject *engine_type_broadcast(engine_object_t *self, PyObject *const *a
 static PyObject *engine_type_is_worker(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
-    return PyBool_FromLong(dispatch_batch(self) != NULL);
+    return PyBool_FromLong(roster_batch(self) != NULL);
 }
 
 static PyObject *engine_type_stats(engine_object_t *self, PyObject *unused)

@@ -1,3 +1,4 @@
+/* free_sessions.c: the list of them, and Python's allocator where it is empty or full. */
 #include "free_sessions.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* sending.c: bytes-like objects become queued messages, and the rest of a queue becomes bytes. */
 #include "state.h"
 
 /* Below this a copy is cheaper than a reference that needs the GIL to be released. */
@@ -89,7 +90,7 @@ void sending_release(engine_object_t *self, sendq_t *done)
 /* One message of one part, which is copied: without a chain of its own. False = an exception. */
 static bool queue_copy(engine_object_t *self, token_t token, PyObject *object, call_t *result)
 {
-    batch_t *batch = dispatch_batch(self);
+    batch_t *batch = roster_batch(self);
     if (PyBytes_CheckExact(object)) {
         *result = engine_send_copy(self->engine, token, PyBytes_AS_STRING(object),
                                    (size_t)PyBytes_GET_SIZE(object), batch);
@@ -127,7 +128,7 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
     if (chain.tail != NULL) {
         chain.tail->last = true;
     }
-    batch_t *batch = dispatch_batch(self);
+    batch_t *batch = roster_batch(self);
     if (chain.bytes >= UNLOCKED_MIN_BYTES) {
         Py_BEGIN_ALLOW_THREADS;
         *result = engine_send(self->engine, token, &chain, batch);
@@ -158,7 +159,7 @@ static bool queue_packed(engine_object_t *self, token_t token, const char *bytes
     char packed[PIN_MIN_BYTES + FRAMING_EXTRA_MAX];
     len = framing_pack(engine_framing(self->engine), bytes, len, packed);
     if (len >= 0) {
-        *result = engine_send_copy(self->engine, token, packed, (size_t)len, dispatch_batch(self));
+        *result = engine_send_copy(self->engine, token, packed, (size_t)len, roster_batch(self));
     }
     return len >= 0;
 }

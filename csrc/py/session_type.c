@@ -138,7 +138,7 @@ static PyObject *session_close(session_object_t *self, PyObject *unused)
 {
     (void)unused;
     (void)engine_end(self->engine->engine, self->token, REASON_LOCAL_CLOSE,
-                     dispatch_batch(self->engine));
+                     roster_batch(self->engine));
     Py_RETURN_NONE;
 }
 
@@ -152,7 +152,7 @@ static PyObject *session_abort(session_object_t *self, PyObject *unused)
 static PyObject *session_write_eof(session_object_t *self, PyObject *unused)
 {
     (void)unused;
-    (void)engine_write_eof(self->engine->engine, self->token, dispatch_batch(self->engine));
+    (void)engine_write_eof(self->engine->engine, self->token, roster_batch(self->engine));
     Py_RETURN_NONE;
 }
 
@@ -275,7 +275,7 @@ static PyObject *session_replace(session_object_t *self, PyObject *unused)
 {
     (void)unused;
     (void)engine_end(self->engine->engine, self->token, REASON_REPLACED,
-                     dispatch_batch(self->engine));
+                     roster_batch(self->engine));
     Py_RETURN_NONE;
 }
 

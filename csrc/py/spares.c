@@ -1,3 +1,4 @@
+/* spares.c: the bytes objects that receives borrow: lent, taken back, told of, made and freed. */
 #include "spares.h"
 
 #include <stddef.h>

@@ -114,15 +114,22 @@ PyObject *session_new(engine_object_t *engine, const event_t *event);
 /* Keeps the addresses and counters of a session that is about to lose its slot. */
 void session_end(session_object_t *session);
 
+/* Takes a place for the calling thread, which becomes a worker. NULL with an exception where there
+ * is none. */
+worker_t *roster_join(engine_object_t *self);
+
+/* The calling thread, whose place this is, is no worker any more. */
+void roster_leave(worker_t *worker);
+
+/* The batch of the calling thread if it is one of the engine's workers, else NULL. */
+batch_t *roster_batch(engine_object_t *self);
+
 /* The body of a worker: events to callbacks, until the engine stops. NULL with an
  * exception where it cannot begin. */
 PyObject *worker_run(engine_object_t *self);
 
 /* Calls back for EVENT. */
 void dispatch_event(engine_object_t *self, event_t *event);
-
-/* The batch of the calling thread if it is one of the engine's workers, else NULL. */
-batch_t *dispatch_batch(engine_object_t *self);
 
 /* Queues the bytes of ARGS. False with an exception for what is not bytes-like. */
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,

@@ -1,3 +1,4 @@
+/* stats.c: what the engine and its workers have counted, as a dict. */
 #include "state.h"
 
 /* Adds NUMBER to DICT as NAME; false with an exception. */

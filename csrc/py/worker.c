@@ -129,24 +129,15 @@ static void work(engine_object_t *self, worker_t *worker)
 
 PyObject *worker_run(engine_object_t *self)
 {
-    worker_t *worker = NULL;
-    for (int i = 0; i < WORKERS_MAX && worker == NULL; i++) {
-        void *none = NULL;
-        if (atomic_ptr_load(&self->workers[i].thread) == NULL &&
-            atomic_ptr_cas(&self->workers[i].thread, &none, PyThreadState_Get())) {
-            worker = &self->workers[i];
-        }
-    }
+    worker_t *worker = roster_join(self);
     if (worker == NULL) {
-        return PyErr_Format(PyExc_RuntimeError, "an engine has at most %d workers", WORKERS_MAX);
+        return NULL;
     }
     worker->batch = engine_join(self->engine);
     if (worker->batch == NULL) {
         return PyErr_NoMemory();
     }
     work(self, worker);
-    /* The place stays taken, so that dispatch_batch may stop at the first free one; but a
-     * later thread may get this one's thread state, so it is no longer a worker's. */
-    worker->batch = NULL;
+    roster_leave(worker);
     Py_RETURN_NONE;
 }

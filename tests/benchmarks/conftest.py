@@ -1,3 +1,5 @@
+"""What the campaign's tests share: a generator that is built, and results that are made up."""
+
 import pytest
 
 from benchmarks.build import build

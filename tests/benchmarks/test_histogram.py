@@ -1,3 +1,5 @@
+"""The generator's histogram: are its quantiles as right as it promises?"""
+
 import ctypes
 import random
 import subprocess

@@ -1,3 +1,5 @@
+"""The count of instructions: is more than the record allows noticed, and wrong bytes?"""
+
 import subprocess
 import sys
 

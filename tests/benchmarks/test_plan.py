@@ -1,3 +1,5 @@
+"""The campaign's plan: who is measured when, what can be chosen, and what is refused."""
+
 import itertools
 import json
 import sys

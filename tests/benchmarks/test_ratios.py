@@ -1,3 +1,5 @@
+"""The ratios between contenders: paired by round, and what they make of gaps."""
+
 import math
 
 import pytest

@@ -1,3 +1,5 @@
+"""The measuring of requests: what is counted, and how it is summed up."""
+
 from benchmarks import requests
 
 TRACE = b"""\

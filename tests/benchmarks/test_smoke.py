@@ -1,3 +1,5 @@
+"""Tiny campaigns from end to end."""
+
 import socket
 import sys
 import threading

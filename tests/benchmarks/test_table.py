@@ -1,3 +1,5 @@
+"""The tables of the report: what is divided by what, and what of failures is told."""
+
 from benchmarks import results as results_module
 from benchmarks import table
 

@@ -1,3 +1,4 @@
+/* application.c: the server on the engine alone: its callbacks, its threads, and what it checks. */
 #include "application.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* Runs the contract suite against the backend that it is linked with. An argument is a part of
- * the names of the tests to be run. */
+/* main.c: runs the contract suite against the backend that it is linked with.
+ *
+ * An argument is a part of the names of the tests to be run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

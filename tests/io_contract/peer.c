@@ -1,3 +1,4 @@
+/* peer.c: the other side's sockets and threads, on Windows and on POSIX. */
 #include "peer.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* rig.c: a port with a listener is opened and closed, and every call on it is accounted for. */
 #include "rig.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Accepts, and what an accepted socket carries. */
+/* test_accept.c: accepts, and what an accepted socket carries. */
 #include <string.h>
 
 #include "rig.h"

@@ -1,4 +1,4 @@
-/* Receives that borrow their buffers; and many receives that have much to bring at once. */
+/* test_borrow.c: receives that borrow their buffers, and many that have much to bring at once. */
 #include <stdlib.h>
 #include <string.h>
 

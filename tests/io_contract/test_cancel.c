@@ -1,4 +1,4 @@
-/* Cancelling: advisory, and one completion in any case. */
+/* test_cancel.c: cancelling: advisory, and one completion in any case. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Ends of connections: half-close, close, RST, and disconnecting for reuse. */
+/* test_disconnect.c: ends of connections: half-close, close, RST, and disconnecting for reuse. */
 #include <stdlib.h>
 #include <string.h>
 

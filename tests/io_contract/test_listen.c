@@ -1,4 +1,4 @@
-/* Listening sockets: made, adopted, refused. */
+/* test_listen.c: listening sockets: made, adopted, refused. */
 #include <string.h>
 
 #include "rig.h"

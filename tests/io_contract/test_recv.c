@@ -1,4 +1,4 @@
-/* Receives: data, FIN, nothing at all, and RST. */
+/* test_recv.c: receives: data, FIN, nothing at all, and RST. */
 #include <stdlib.h>
 #include <string.h>
 

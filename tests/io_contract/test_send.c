@@ -1,4 +1,4 @@
-/* Sends: gathered, blocked, partial, and into the void. */
+/* test_send.c: sends: gathered, blocked, partial, and into the void. */
 #include <stdlib.h>
 #include <string.h>
 

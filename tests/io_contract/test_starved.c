@@ -1,4 +1,4 @@
-/* What the manager hears of a listener without an accept. */
+/* test_starved.c: what the manager hears of a listener without an accept. */
 #include <stdlib.h>
 #include <string.h>
 

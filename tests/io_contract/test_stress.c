@@ -1,4 +1,6 @@
-/* A small echo server on the seam, under load from several threads; every byte is checked. */
+/* test_stress.c: a small echo server on the seam, under load from several threads.
+ *
+ * Every byte is checked. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Several workers on one port: the concurrency value, and workers that block. */
+/* test_threads.c: several workers on one port: the concurrency value, and workers that block. */
 #include <stdlib.h>
 #include <string.h>
 

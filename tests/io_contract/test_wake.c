@@ -1,4 +1,4 @@
-/* Wake-ups of workers. */
+/* test_wake.c: wake-ups of workers. */
 #include "rig.h"
 
 #define WORKERS 4

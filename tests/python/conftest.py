@@ -1,3 +1,5 @@
+"""What the tests share: servers that are stopped at the end, and what the environment expects."""
+
 import contextlib
 import os
 

@@ -1,3 +1,4 @@
+/* fiber.c: fibers, made of ucontext. */
 #define _XOPEN_SOURCE 700
 
 #include "fiber.h"

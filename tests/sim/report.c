@@ -1,3 +1,4 @@
+/* report.c: what the runs came to, printed. */
 #include "report.h"
 
 #include <inttypes.h>

@@ -1,5 +1,7 @@
+/* address.c: io_addr_t from and to sockaddr, and a socket's own. */
 #include "address.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -42,6 +44,18 @@ void address_from_native(const struct sockaddr_storage *native, io_addr_t *out)
         out->scope = v6->sin6_scope_id;
         memcpy(out->ip, &v6->sin6_addr, 16);
     }
+}
+
+int address_of(int fd, io_addr_t *out)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    name.ss_family = AF_UNSPEC; /* which the kernel overwrites; analyzers do not know */
+    if (getsockname(fd, (struct sockaddr *)(void *)&name, &len) != 0) {
+        return -errno;
+    }
+    address_from_native(&name, out);
+    return 0;
 }
 
 bool address_is_wildcard(const io_addr_t *addr)

@@ -1,3 +1,4 @@
+/* errno_map.c: errno, sorted, and as NTSTATUS. */
 #include "errno_map.h"
 
 #include <errno.h>

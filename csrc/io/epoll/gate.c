@@ -1,3 +1,4 @@
+/* gate.c: workers pass the gate, wait at it, and watch those who run. */
 #include "gate.h"
 
 #include <errno.h>

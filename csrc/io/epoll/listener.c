@@ -1,3 +1,4 @@
+/* listener.c: connections meet accepts, and the manager hears where there are none of these. */
 #include "listener.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "address.h"
 #include "clock.h"
 #include "errno_map.h"
+#include "op.h"
 #include "port.h"
 #include "sock.h"
 #include "sockopt.h"
@@ -61,7 +63,7 @@ static void listener__put_back(io_t *io, io_op_t *op)
 static void listener__fail(io_t *io, io_op_t *op, uint32_t status, int error)
 {
     listener__put_back(io, op);
-    sock_op_done(op, 0, status, error);
+    op_done(op, 0, status, error);
 }
 
 static void listener__succeed(io_op_t *op, int fd, const struct sockaddr_storage *peer)
@@ -71,7 +73,7 @@ static void listener__succeed(io_op_t *op, int fd, const struct sockaddr_storage
     made->fd = fd;
     mutex_unlock(&made->lock);
     address_from_native(peer, &op->u.accept.buf->peer);
-    sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    op_done(op, 0, NT_SUCCESS_CODE, 0);
 }
 
 /* Takes connections while accepts and connections last. Locked. */
@@ -163,10 +165,7 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
         return (int)errno_to_status(op->error);
     }
     mutex_lock(&listener->lock);
-    op->sock = listener;
-    op->kind = OP_ACCEPT;
-    op->cancelled = false;
-    op->error = 0;
+    op_begin(op, listener, OP_ACCEPT);
     *inout = made;
     op->u.accept.out = inout;
     op->u.accept.buf = buf;
@@ -188,10 +187,11 @@ int io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout, io_ac
 int io_accept_finish(io_t *io, io_sock_t listener, io_sock_t sock, const io_accept_buf_t *buf,
                      const io_sock_options_t *options, io_addr_t *peer, io_addr_t *local)
 {
+    (void)io;
     const struct listener *from = listener->listener;
     *peer = buf->peer;
     *local = from->local;
-    int result = from->wildcard ? io_sock_name(io, sock, local) : 0;
+    int result = from->wildcard ? address_of(sock->fd, local) : 0;
     if (result != 0) {
         return (int)errno_to_status(-result);
     }
@@ -219,10 +219,10 @@ static int listener__make(io_t *io, int fd, const io_listen_options_t *options, 
     list_init(&listener->accepts);
     listener->accepted = options->accepted;
     listener->armed = true;
-    int result = io_sock_name(io, sock, &listener->local);
+    int result = address_of(fd, &listener->local);
     listener->wildcard = address_is_wildcard(&listener->local);
     if (result == 0) {
-        result = -sock_watch(io, sock);
+        result = -port_watch(io, sock);
     }
     if (result != 0) {
         sock->fd = -1;

@@ -1,3 +1,4 @@
+/* port.c: the port begins and ends; its workers are woken, and its sockets watched. */
 #include "port.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 
 #include "../../base/check.h"
 #include "clock.h"
+#include "sock.h"
 
 static int port__open_descriptors(io_t *io)
 {
@@ -105,6 +107,24 @@ void port_kick(io_t *io)
     /* Its counter would have to reach 2^64 for this to fail. */
     ssize_t written = write(io->kick_fd, &one, sizeof one);
     CHECK(written == (ssize_t)sizeof one);
+}
+
+int port_watch(io_t *io, struct epoll_sock *sock)
+{
+    if (sock->watched) {
+        return 0;
+    }
+    /* Once, for everything: what is ready already comes as the first edge. EPOLLPRI is there
+     * because a read stops at the urgent mark, and data behind it makes no new edge. */
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+        .data.u64 = (uint64_t)sock->generation << 32 | sock->index,
+    };
+    if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, sock->fd, &event) != 0) {
+        return errno;
+    }
+    sock->watched = true;
+    return 0;
 }
 
 void io_wake(io_t *io, uint32_t workers)

@@ -38,4 +38,7 @@ struct io {
 bool port_needs_kick(io_t *io);
 void port_kick(io_t *io);
 
+/* Registers SOCK's descriptor, if that is not done. SOCK is locked. Returns 0 or an errno. */
+int port_watch(io_t *io, struct epoll_sock *sock);
+
 #endif

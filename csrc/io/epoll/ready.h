@@ -37,9 +37,8 @@ void harvest_add(harvest_t *harvest, io_op_t *op);
  * may wait a little for a worker that is running. The socket's lock may be held. */
 void ready_push(io_t *io, io_op_t *op, bool fresh);
 
-/* Moves up to MOST operations from the ready list to the harvest, as they are: then ready_try
- * makes the calls of those that are not done. The port's lock is held for the first alone. */
+/* Moves up to MOST operations from the ready list to the harvest, as they are: done, or with a
+ * call still to be made. The port's lock is held. */
 void ready_take(io_t *io, harvest_t *harvest, uint32_t most);
-void ready_try(io_t *io, harvest_t *harvest);
 
 #endif

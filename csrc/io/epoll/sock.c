@@ -1,3 +1,4 @@
+/* sock.c: the calls of the seam on a connected socket, and the end of any. */
 #include "sock.h"
 
 #include <errno.h>
@@ -13,58 +14,8 @@
 #include "address.h"
 #include "errno_map.h"
 #include "listener.h"
+#include "op.h"
 #include "port.h"
-
-int sock_watch(io_t *io, struct epoll_sock *sock)
-{
-    if (sock->watched) {
-        return 0;
-    }
-    /* Once, for everything: what is ready already comes as the first edge. EPOLLPRI is there
-     * because a read stops at the urgent mark, and data behind it makes no new edge. */
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
-        .data.u64 = (uint64_t)sock->generation << 32 | sock->index,
-    };
-    if (epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD, sock->fd, &event) != 0) {
-        return errno;
-    }
-    sock->watched = true;
-    return 0;
-}
-
-void sock_op_done(io_op_t *op, uint32_t bytes, uint32_t status, int error)
-{
-    op->state = OP_DONE;
-    op->bytes = bytes;
-    op->status = status;
-    op->error = error;
-}
-
-static void sock__op_failed(io_op_t *op, int error)
-{
-    sock_op_done(op, 0, errno_to_status(error), error);
-}
-
-static void sock__op_cancelled(io_op_t *op)
-{
-    sock_op_done(op, 0, NT_CANCELLED, ECANCELED);
-}
-
-static void sock__op_begin(io_op_t *op, struct epoll_sock *sock, op_kind_t kind)
-{
-    op->sock = sock;
-    op->kind = (uint8_t)kind;
-    op->cancelled = false;
-    op->error = 0;
-}
-
-/* A submit call that fails: no completion will come. */
-static int sock__refuse(io_op_t *op, int error)
-{
-    op->error = error;
-    return (int)errno_to_status(error);
-}
 
 /* A call failed with ERROR. The kernel tells of a reset once, to whichever call comes first,
  * and the other direction would then see an orderly end: so what ends the connection as a
@@ -95,7 +46,7 @@ static bool sock__recv_probe(struct epoll_sock *sock, io_op_t *op)
         return false;
     }
     sock->recv = NULL;
-    sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    op_done(op, 0, NT_SUCCESS_CODE, 0);
     return true;
 }
 
@@ -170,17 +121,17 @@ static bool sock__recv_now(struct epoll_sock *sock, io_op_t *op, void *borrower)
     if (got > 0) {
         bool is_short = (size_t)got < op->u.recv.len;
         sock->readable = !is_short || sock->ended || sock->urgent;
-        sock_op_done(op, (uint32_t)got, NT_SUCCESS_CODE, 0);
+        op_done(op, (uint32_t)got, NT_SUCCESS_CODE, 0);
     } else if (got < 0) {
         int error = (int)-got;
         sock__note_error(sock, error);
-        sock__op_failed(op, error);
+        op_failed(op, error);
     } else if (sock->error != 0) {
-        sock__op_failed(op, sock->error);
+        op_failed(op, sock->error);
     } else {
         sock->readable = true;
         sock->ended = true; /* and it stays so: every further receive gives 0 */
-        sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+        op_done(op, 0, NT_SUCCESS_CODE, 0);
     }
     return true;
 }
@@ -199,7 +150,7 @@ void sock_try_recv(io_op_t *op, harvest_t *harvest)
     bool done = true;
     if (op->cancelled) {
         sock->recv = NULL;
-        sock__op_cancelled(op);
+        op_cancelled(op);
     } else if (harvest_is_heavy(harvest)) {
         sock__postpone(op, harvest);
         done = false;
@@ -235,7 +186,7 @@ static void sock__event(struct epoll_sock *sock, uint32_t mask, harvest_t *harve
         io_op_t *op = sock->send;
         if (op != NULL) {
             sock->send = NULL;
-            sock_op_done(op, 0, NT_SUCCESS_CODE, 0); /* the caller tries again */
+            op_done(op, 0, NT_SUCCESS_CODE, 0); /* the caller tries again */
             harvest_add(harvest, op);
         }
     }
@@ -259,7 +210,7 @@ static int sock__recv(io_t *io, io_op_t *op, io_sock_t sock)
 {
     mutex_lock(&sock->lock);
     DCHECK(sock->recv == NULL);
-    sock__op_begin(op, sock, OP_RECV);
+    op_begin(op, sock, OP_RECV);
     if (sock->readable || sock->ended) {
         op->state = OP_TRYING;
         sock->recv = op;
@@ -267,11 +218,11 @@ static int sock__recv(io_t *io, io_op_t *op, io_sock_t sock)
     } else {
         op->state = OP_WAITING;
         sock->recv = op;
-        int error = sock_watch(io, sock);
+        int error = port_watch(io, sock);
         if (error != 0) {
             sock->recv = NULL;
             mutex_unlock(&sock->lock);
-            return sock__refuse(op, error);
+            return op_refuse(op, error);
         }
     }
     mutex_unlock(&sock->lock);
@@ -328,7 +279,7 @@ static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_b
                 *done = (uint32_t)sent;
                 return IO_DONE;
             }
-            sock_op_done(op, (uint32_t)sent, NT_SUCCESS_CODE, 0);
+            op_done(op, (uint32_t)sent, NT_SUCCESS_CODE, 0);
             ready_push(io, op, false);
             return 0;
         }
@@ -340,7 +291,7 @@ static int sock__send(io_t *io, struct epoll_sock *sock, io_op_t *op, const io_b
     }
     op->state = OP_WAITING;
     sock->send = op;
-    int error = sock_watch(io, sock);
+    int error = port_watch(io, sock);
     if (error != 0) {
         sock->send = NULL;
     }
@@ -351,14 +302,14 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
             uint32_t *sent)
 {
     if (count == 0 || count > IO_SEND_BUFS_MAX) {
-        return sock__refuse(op, EINVAL);
+        return op_refuse(op, EINVAL);
     }
     mutex_lock(&sock->lock);
     DCHECK(sock->send == NULL);
-    sock__op_begin(op, sock, OP_SEND);
+    op_begin(op, sock, OP_SEND);
     int status = sock__send(io, sock, op, bufs, count, sent);
     mutex_unlock(&sock->lock);
-    return status >= 0 ? status : sock__refuse(op, -status);
+    return status >= 0 ? status : op_refuse(op, -status);
 }
 
 int io_shutdown(io_t *io, io_sock_t sock)
@@ -383,7 +334,7 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
         } else {
             sock->send = NULL;
         }
-        sock__op_cancelled(op);
+        op_cancelled(op);
         ready_push(io, op, false);
     }
     mutex_unlock(&sock->lock);
@@ -416,11 +367,11 @@ static void sock__close(io_t *io, struct epoll_sock *sock, bool reset)
 int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
 {
     struct epoll_sock *sock = *inout;
-    sock__op_begin(op, NULL, OP_DISCONNECT);
+    op_begin(op, NULL, OP_DISCONNECT);
     /* close() alone: it sends the FIN that a shutdown before it would send. */
     sock__close(io, sock, false);
     *inout = IO_SOCK_NONE;
-    sock_op_done(op, 0, NT_SUCCESS_CODE, 0);
+    op_done(op, 0, NT_SUCCESS_CODE, 0);
     ready_push(io, op, false);
     return 0;
 }
@@ -437,13 +388,7 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
 int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out)
 {
     (void)io;
-    struct sockaddr_storage name;
-    socklen_t len = sizeof name;
-    if (getsockname(sock->fd, (struct sockaddr *)(void *)&name, &len) != 0) {
-        return -errno;
-    }
-    address_from_native(&name, out);
-    return 0;
+    return address_of(sock->fd, out);
 }
 
 uintptr_t io_sock_handle(io_t *io, io_sock_t sock)

@@ -12,15 +12,6 @@
 #include "../io.h"
 #include "ready.h"
 
-typedef enum { OP_ACCEPT, OP_RECV, OP_SEND, OP_DISCONNECT } op_kind_t;
-
-/* Where an operation is. It changes under the lock of its socket. */
-typedef enum {
-    OP_DONE,    /* has its result; in the ready list, or dequeued */
-    OP_WAITING, /* for an edge; the socket or the listener points to it */
-    OP_TRYING   /* in the ready list, for io_wait to make the call */
-} op_state_t;
-
 struct listener;
 
 /* An object is never freed before io_close. A worker may hold an event that epoll_wait gave
@@ -42,12 +33,6 @@ struct epoll_sock {
     struct listener *listener;    /* of a listening socket */
     struct epoll_sock *free_next; /* in the table's free list */
 };
-
-/* Registers the descriptor, if that is not done. Locked. Returns 0 or an errno. */
-int sock_watch(io_t *io, struct epoll_sock *sock);
-
-/* Gives OP its result. Locked. STATUS and ERROR are 0 for a good one. */
-void sock_op_done(io_op_t *op, uint32_t bytes, uint32_t status, int error);
 
 /* What epoll has told of the socket INDEX with GENERATION, if it is still that one. */
 void sock_event(io_t *io, uint32_t index, uint32_t generation, uint32_t mask, harvest_t *harvest);

@@ -1,3 +1,4 @@
+/* sock_table.c: socket objects are made a chunk at a time, taken, and put back. */
 #include "sock_table.h"
 
 #include <stdlib.h>

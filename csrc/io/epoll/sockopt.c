@@ -1,3 +1,4 @@
+/* sockopt.c: setsockopt and what goes with it, for listening and for accepted sockets. */
 #include "sockopt.h"
 
 #include <errno.h>

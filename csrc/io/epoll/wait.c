@@ -4,6 +4,8 @@
 
 #include "../../base/check.h"
 #include "clock.h"
+#include "listener.h"
+#include "op.h"
 #include "port.h"
 #include "ready.h"
 #include "sock.h"
@@ -59,6 +61,27 @@ static void wait__fit_take(gate_place_t *place, const harvest_t *harvest)
     }
 }
 
+/* Makes the calls of what was taken from the ready list and is not done. */
+static void wait__try(io_t *io, harvest_t *harvest)
+{
+    /* What comes of entry i is stored at or before it, so it cannot run into those to come. */
+    uint32_t taken = harvest->count;
+    uint32_t max = harvest->max;
+    harvest->count = 0;
+    for (uint32_t i = 0; i < taken; i++) {
+        io_op_t *op = harvest->events[i].op;
+        harvest->max = i + 1;
+        if (op->kind == OP_RECV && op->state == OP_TRYING) {
+            sock_try_recv(op, harvest);
+        } else if (op->kind == OP_ACCEPT && op->state == OP_TRYING) {
+            listener_try_accept(io, op, harvest);
+        } else {
+            harvest_add(harvest, op);
+        }
+    }
+    harvest->max = max;
+}
+
 /* One look at the ready list and at epoll; the port's lock is held on entry and on return.
  * Returns whether io_wait is to return. */
 static bool wait__round(io_t *io, gate_place_t *place, harvest_t *harvest, uint64_t deadline_ns)
@@ -74,7 +97,7 @@ static bool wait__round(io_t *io, gate_place_t *place, harvest_t *harvest, uint6
     mutex_unlock(&io->lock);
 
     if (taken) {
-        ready_try(io, harvest);
+        wait__try(io, harvest);
     }
     wait__fit_take(place, harvest);
     /* With completions in hand, epoll is asked at every other call only. A lone connection

@@ -1,28 +1,6 @@
 /* fault.c: what goes wrong. */
 #include "model.h"
 
-static const char *const fault__names[SIM_FAULT_COUNT] = {
-#define FAULT_NAME(name) #name,
-    SIM_FAULTS(FAULT_NAME)
-#undef FAULT_NAME
-};
-
-const char *sim_fault_name(sim_fault_t fault)
-{
-    return fault__names[fault];
-}
-
-const uint64_t *sim_faults(const io_t *io)
-{
-    return io->faults;
-}
-
-void sim_count_fault(io_t *io, sim_fault_t fault)
-{
-    io->faults[fault]++;
-    sim_trace(io, fault__names[fault], fault, 0);
-}
-
 static int fault__backoff(io_t *io)
 {
     static const int errors[] = {8, SIM_WSAEMFILE, SIM_WSAENOBUFS, SIM_WSAENOBUFS, 1450, 1816};

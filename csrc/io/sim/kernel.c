@@ -3,24 +3,6 @@
 
 #include "stream.h"
 
-void sim_hold(io_t *io, sim_op_t *record, uint64_t max_ns)
-{
-    record->held = true;
-    record->due_ns = io->now_ns + 1 + rng_next(&io->rng) % max_ns;
-    sim_timer_add(io, record->due_ns, record->kind == SIM_ACCEPT ? TIMER_LISTENER : TIMER_SOCK,
-                  record->sock, 0);
-}
-
-bool sim_is_held(io_t *io, const sim_op_t *record)
-{
-    return record->held && io->now_ns < record->due_ns;
-}
-
-bool sim_cancel_wins(io_t *io)
-{
-    return rng_chance(&io->rng, 40000);
-}
-
 /* The bytes reach the connection: each of them must be its next one. */
 static void kernel__take(io_t *io, sim_conn_t *conn, const io_buf_t *bufs, uint32_t bytes)
 {

@@ -185,6 +185,14 @@ sim_sock_t *sim_sock_at(io_t *io, io_sock_t handle);
 /* NULL then. */
 sim_sock_t *sim_sock_find(io_t *io, io_sock_t handle);
 
+void sim_timer_add(io_t *io, uint64_t due_ns, sim_timer_kind_t kind, uint64_t what, uint32_t conn);
+
+/* The kernel will look at the socket, or at the listener. */
+void sim_look_at(io_t *io, io_sock_t handle);
+void sim_look_at_listener(io_t *io);
+
+/* op.c */
+
 /* An outstanding operation's record; NULL when there are too many. */
 sim_op_t *sim_op_begin(io_t *io, io_op_t *op, sim_kind_t kind, io_sock_t sock);
 uint32_t sim_op_index(const io_t *io, const sim_op_t *record);
@@ -193,22 +201,16 @@ void sim_op_free(io_t *io, sim_op_t *record);
 void sim_op_end(io_t *io, sim_op_t *record, uint32_t status, uint32_t bytes);
 /* The buffers of a record are as they were left. */
 void sim_op_check(io_t *io, const sim_op_t *record);
-
-void sim_timer_add(io_t *io, uint64_t due_ns, sim_timer_kind_t kind, uint64_t what, uint32_t conn);
-
-/* The kernel will look at the socket, or at the listener. */
-void sim_look_at(io_t *io, io_sock_t handle);
-void sim_look_at_listener(io_t *io);
-
-/* kernel.c */
-void sim_kernel_look(io_t *io, io_sock_t handle);
 /* Holds back the end of RECORD, for up to MAX_NS. */
-/* Sends at once what there is room for: the number of bytes, 0 where it is not to be. */
-uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, uint32_t len);
 void sim_hold(io_t *io, sim_op_t *record, uint64_t max_ns);
 bool sim_is_held(io_t *io, const sim_op_t *record);
 /* A cancelled operation could end well, too: whether the cancel wins. */
 bool sim_cancel_wins(io_t *io);
+
+/* kernel.c */
+void sim_kernel_look(io_t *io, io_sock_t handle);
+/* Sends at once what there is room for: the number of bytes, 0 where it is not to be. */
+uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, uint32_t len);
 
 /* backlog.c */
 void sim_listener_look(io_t *io);

@@ -1,9 +1,5 @@
-/* sim.c: what the test asks of the model as a whole: its settings, trace and figures. */
+/* sim.c: what the test asks of the model as a whole: its settings and figures. */
 #include "sim.h"
-
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdlib.h>
 
 #include "model.h"
 
@@ -12,39 +8,6 @@ void sim_configure(io_t *io, const sim_config_t *config, const sim_hooks_t *hook
     io->config = *config;
     io->hooks = *hooks;
     io->rng.state = config->seed;
-}
-
-void sim_fail(io_t *io, const char *format, ...)
-{
-    char what[256];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    if (io->hooks.fail != NULL) {
-        io->hooks.fail(io->hooks.context, what);
-    }
-    (void)fprintf(stderr, "sim: %s\n", what);
-    abort();
-}
-
-void sim_trace(io_t *io, const char *what, uint64_t a, uint64_t b)
-{
-    io->trace = rng_mix(io->trace + a * 0x9E3779B97F4A7C15u + b + (uint8_t)what[0]);
-    if (io->trace_file != NULL) {
-        (void)fprintf(io->trace_file, "%12.6f  %-18s %10" PRIx64 " %10" PRIx64 "\n",
-                      (double)io->now_ns / 1e9, what, a, b);
-    }
-}
-
-uint64_t sim_trace_hash(const io_t *io)
-{
-    return io->trace;
-}
-
-void sim_trace_to(io_t *io, FILE *file)
-{
-    io->trace_file = file;
 }
 
 void sim_advance(io_t *io, uint64_t to_ns)
@@ -67,12 +30,6 @@ uint64_t sim_number_of(const io_addr_t *peer)
 uint32_t sim_host_of(const io_addr_t *peer)
 {
     return peer->version == 4 ? peer->ip[3] : peer->ip[15];
-}
-
-bool sim_is_outstanding(const io_t *io, const io_op_t *op)
-{
-    /* What stands in OP is not trusted: it may have been wiped, or copied from another. */
-    return op->record != 0 && op->record <= io->ops_top && io->ops[op->record - 1].op == op;
 }
 
 bool sim_is_ending(const io_t *io, const io_op_t *op)

@@ -1,3 +1,4 @@
+/* stream.c: the bytes of a stream, each made of its mark and position, and sums over them. */
 #include "stream.h"
 
 #include <string.h>
