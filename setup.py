@@ -23,8 +23,9 @@ def target_is_windows() -> bool:
 
 
 def sources(*folders: str) -> list[str]:
-    """Every C file of the folders, in a stable order, relative to this file."""
-    found = (path for folder in folders for path in (ROOT / "csrc" / folder).glob("*.c"))
+    """Every C file of the folders of csrc, which may be patterns, in a stable order, relative to
+    this file."""
+    found = (path for folder in folders for path in (ROOT / "csrc").glob(f"{folder}/*.c"))
     return sorted(str(path.relative_to(ROOT).as_posix()) for path in found)
 
 
@@ -87,7 +88,7 @@ setup(
     ext_modules=[
         Extension(
             "iocpreuse._engine",
-            sources=sources("io", f"io/{backend}", "engine", "py"),
+            sources=sources("io", f"io/{backend}", "engine", "engine/*", "py"),
             depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.h")],
             include_dirs=[f"csrc/io/{backend}"],
             define_macros=macros,

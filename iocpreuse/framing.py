@@ -8,7 +8,7 @@ DELIMITER_MAX: Final = 16
 LENGTH_MAX: Final = 2**31 - 1
 _PREFIX_SIZES: Final = (1, 2, 4, 8)
 
-# As in csrc/engine/framing.h: framing_kind_t, and of frame_t what can end a session.
+# As in csrc/engine/bytes/framing.h: framing_kind_t, and of frame_t what can end a session.
 _LINES: Final = 1
 _LENGTH_PREFIX: Final = 2
 _FIXED: Final = 3

@@ -51,7 +51,7 @@ class Disconnect:
     detail: str | None = None
 
 
-# The indexes that the engine counts by (csrc/engine/reason.h).
+# The indexes that the engine counts by (csrc/engine/life/reason.h).
 _REASONS: Final = tuple(CloseReason)
 _INITIATORS: Final[tuple[Initiator, ...]] = ("peer", "local", "stack")
 _WINDOWS: Final = os.name == "nt"

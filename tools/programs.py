@@ -66,7 +66,7 @@ def backend_folder(target: Target) -> Path:
 def sources(target: Target) -> dict[str, list[Path]]:
     """The C files of each program, by its name."""
     io = tree.c_files(tree.CSRC / "io", backend_folder(target))
-    engine = tree.c_files(tree.CSRC / "engine")
+    engine = tree.engine_files()
     if target.backend == SIMULATOR.backend:
         world = tree.c_files(tree.TESTS / SIMULATOR.backend)
         return {SIMULATOR.backend: [*world, *engine, *io]} if world else {}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tools import cache, programs, tree
 
-FOLDERS = ("csrc/io", "csrc/io/sim", "csrc/engine", "tests/sim")
+FOLDERS = ("csrc/io", "csrc/io/sim", "tests/sim")
 WARNINGS = (*programs.WARNINGS, "-Wconversion")
 FLAGS = ("-std=c11", "-g", *WARNINGS, "-pthread", programs.WRAPPABLE_LOCKS)
 # What the linker leads through tests/sim/hooks.c.
@@ -54,7 +54,7 @@ class BuildError(Exception):
 
 def sources(root: Path) -> list[Path]:
     """The C files of the simulator in the tree at ROOT."""
-    return tree.c_files(*(root / folder for folder in FOLDERS))
+    return [*tree.c_files(*(root / folder for folder in FOLDERS)), *tree.engine_files(root)]
 
 
 def build(root: Path, out: Path, flags: Sequence[str]) -> Path:

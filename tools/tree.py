@@ -46,6 +46,11 @@ def c_files(*folders: Path) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.c"))]
 
 
+def engine_files(root: Path = ROOT) -> list[Path]:
+    """The C files of the engine, in all its folders, in the tree at ROOT."""
+    return sorted((root / "csrc" / "engine").rglob("*.c"))
+
+
 def c_and_headers() -> list[Path]:
     """Every C file and header of the project."""
     return sorted(path for top in (CSRC, TESTS, BENCHMARKS) for path in top.rglob("*.[ch]"))

@@ -13,12 +13,12 @@
 
 #include "../base/atomics.h"
 #include "../io/io.h"
-#include "batch.h"
-#include "framing.h"
-#include "reason.h"
-#include "sendq.h"
-#include "shared.h"
-#include "token.h"
+#include "work/batch.h"
+#include "bytes/framing.h"
+#include "life/reason.h"
+#include "bytes/sendq.h"
+#include "bytes/shared.h"
+#include "life/token.h"
 
 typedef struct engine engine_t;
 
@@ -34,13 +34,13 @@ typedef struct {
     const io_addr_t *address; /* where to listen; NULL = on HANDLE */
     uintptr_t handle;         /* a listening socket, which the engine owns once it is open */
     io_listen_options_t listen;
-    uint32_t concurrency; /* 0 = the number of processors */
+    uint32_t concurrency;     /* 0 = the number of processors */
     uint32_t accept_pool;     /* accepts kept posted, at least */
     uint32_t accept_pool_max; /* and at most */
     uint32_t spare_max;       /* disconnected sockets kept beyond those that accept, at most */
-    uint64_t quiet_ns;        /* accepts and sockets that nobody has needed for so long are too many;
-                               * not 0 */
-    uint32_t cooling_max;     /* disconnects that may take long at once */
+    uint64_t quiet_ns;    /* accepts and sockets that nobody has needed for so long are too many;
+                           * not 0 */
+    uint32_t cooling_max; /* disconnects that may take long at once */
     uint64_t max_connections;        /* beyond it: accepted and closed at once */
     uint32_t max_connections_per_ip; /* the same for those of one address; 0 = no limit */
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */

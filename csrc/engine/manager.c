@@ -1,11 +1,14 @@
 /* manager.c: the thread that owns time: the pool's backstop, deadlines, the stop. */
-#include "crew.h"
-#include "engine.h"
-#include "pool.h"
-#include "recycle.h"
-#include "session.h"
+#include "life/pool.h"
+#include "life/pool_size.h"
+#include "life/recycle.h"
+#include "life/sockets.h"
+#include "session/closing.h"
+#include "session/session.h"
+#include "session/timeout.h"
 #include "state.h"
-#include "timeout.h"
+#include "work/agenda.h"
+#include "work/crew.h"
 
 /* The manager looks at the pool this often even if nothing calls it. */
 #define BACKSTOP_MS 1000
@@ -13,20 +16,13 @@
 /* And this often while callbacks run, the pool pauses, or the server stops. */
 #define TICK_MS 20
 
-void engine_stop(engine_t *engine, uint64_t drain_ns)
-{
-    atomic_u64_store(&engine->stop_deadline_ns, io_now_ns(engine->io) + drain_ns);
-    atomic_u32_store(&engine->stop_asked, 1);
-    io_wake_manager(engine->io);
-}
-
 /* What is due on SLOT, whose lock is held, now that its timer has come up; perhaps nothing yet. */
 static void look(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
     if (slot->state == SLOT_OPEN) {
         timeout_look(engine, slot, now_ns);
     } else if (slot->deadline_ns > now_ns) {
-        engine_look_at(engine, slot, slot->deadline_ns);
+        agenda_look_at(engine, slot, slot->deadline_ns);
     } else if (slot->deadline_ns == 0) {
         return;
     } else if (slot->state == SLOT_FLUSHING) {
@@ -113,7 +109,7 @@ static void retire_slots(engine_t *engine)
         }
         mutex_unlock(&slot->lock);
         if (spare) {
-            recycle_count(engine, CAUSE_STOPPING);
+            sockets_count_replaced(engine, CAUSE_STOPPING);
         }
     }
 }
@@ -171,7 +167,7 @@ bool engine_manage(engine_t *engine)
     }
     end_pause(engine, now_ns);
     if (starved) {
-        pool_is_dry(engine, now_ns);
+        pool_size_is_dry(engine, now_ns);
     }
     pool_shrink(engine, now_ns);
     pool_refill(engine);

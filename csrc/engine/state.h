@@ -6,12 +6,12 @@
 #include "../base/list.h"
 #include "../base/mutex.h"
 #include "engine.h"
-#include "low_water.h"
-#include "peers.h"
-#include "slab.h"
-#include "slot.h"
-#include "table.h"
-#include "wheel.h"
+#include "life/low_water.h"
+#include "life/peers.h"
+#include "bytes/slab.h"
+#include "life/slot.h"
+#include "life/table.h"
+#include "work/wheel.h"
 
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
@@ -42,14 +42,14 @@ struct engine {
     list_t idle;    /* slots in IDLE, those with a socket first */
     uint32_t spare; /* of these, the ones with a socket */
     uint32_t recycling_now;
-    uint32_t pool_target;     /* accepts wanted now, from accept_pool to accept_pool_max */
-    low_water_t unneeded;     /* of the accepts that are posted */
-    low_water_t unused;       /* of the spare sockets */
-    uint64_t shrink_ns;       /* when the next of both may be given back */
-    uint32_t shortage;        /* clients that have come since the pool was last at ease */
-    uint32_t shortage_owed;   /* accepts that are taken already, as FD_ACCEPT tells: no ease before */
-    uint64_t shortage_ns;     /* when the first of them came */
-    bool refusing;            /* the last client was turned away */
+    uint32_t pool_target;   /* accepts wanted now, from accept_pool to accept_pool_max */
+    low_water_t unneeded;   /* of the accepts that are posted */
+    low_water_t unused;     /* of the spare sockets */
+    uint64_t shrink_ns;     /* when the next of both may be given back */
+    uint32_t shortage;      /* clients that have come since the pool was last at ease */
+    uint32_t shortage_owed; /* accepts that are taken already, as FD_ACCEPT tells: no ease before */
+    uint64_t shortage_ns;   /* when the first of them came */
+    bool refusing;          /* the last client was turned away */
     bool paused;            /* no accept is posted until the application wants more clients */
     uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
@@ -72,14 +72,5 @@ static inline bool engine_is_stopping(engine_t *engine)
 {
     return atomic_u32_load(&engine->stop) != STOP_NOT || atomic_u32_load(&engine->stop_asked) != 0;
 }
-
-/* Has a worker look at SLOT soon. Its lock is held. */
-void engine_kick(engine_t *engine, slot_t *slot);
-
-/* Has the manager look at SLOT at AT_NS, or before. Its lock is held. */
-void engine_look_at(engine_t *engine, slot_t *slot, uint64_t at_ns);
-
-/* Sets, moves or (0) clears the deadline of what SLOT waits for. Its lock is held. */
-void engine_set_deadline(engine_t *engine, slot_t *slot, uint64_t deadline_ns);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../csrc/engine/batch.h"
+#include "../../csrc/engine/work/batch.h"
 #include "tally.h"
 
 #define SLOTS 5u

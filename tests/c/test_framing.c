@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "tally.h"
-#include "../../csrc/engine/framing.h"
+#include "../../csrc/engine/bytes/framing.h"
 
 #define STREAM_MAX   400u
 #define MESSAGES_MAX 512u

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../csrc/engine/peers.h"
+#include "../../csrc/engine/life/peers.h"
 #include "tally.h"
 
 #define HOSTS 3000u

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "tally.h"
-#include "../../csrc/engine/sendq.h"
-#include "../../csrc/engine/shared.h"
+#include "../../csrc/engine/bytes/sendq.h"
+#include "../../csrc/engine/bytes/shared.h"
 
 static tally_t tally;
 static slab_t pages;

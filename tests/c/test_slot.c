@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tally.h"
-#include "../../csrc/engine/slot.h"
+#include "../../csrc/engine/life/slot.h"
 
 static tally_t tally;
 

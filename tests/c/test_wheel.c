@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../../csrc/engine/wheel.h"
+#include "../../csrc/engine/work/wheel.h"
 #include "tally.h"
 
 #define NS_PER_MS 1000000ull

@@ -19,7 +19,7 @@ def read(name):
 
 
 def test_the_slot_table_equals_the_code():
-    code = read("csrc/engine/slot.c").partition("slot_transitions[] = {")[2].partition("};")[0]
+    code = read("csrc/engine/life/slot.c").partition("slot_transitions[] = {")[2].partition("};")[0]
     in_code = re.findall(r"\{SLOT_(\w+), SLOT_(\w+)\}", code)
     text = read("docs/architecture.md")
     table = text.partition("<!-- slot-table:begin -->")[2].partition("<!-- slot-table:end -->")[0]
@@ -29,7 +29,7 @@ def test_the_slot_table_equals_the_code():
 
 
 def test_the_reasons_equal_the_code():
-    body = read("csrc/engine/reason.h").partition("typedef enum {")[2].partition("}")[0]
+    body = read("csrc/engine/life/reason.h").partition("typedef enum {")[2].partition("}")[0]
     names = [reason.name for reason in iocpreuse.CloseReason]
     assert re.findall(r"REASON_(\w+)", body) == [*names, "COUNT"]
 

@@ -16,7 +16,7 @@ def make(reason, initiator=0, ntstatus=None, error=0, unsent_bytes=0):
 
 
 def test_every_reason_has_its_index():
-    """In the order of csrc/engine/reason.h."""
+    """In the order of csrc/engine/life/reason.h."""
     for index, reason in enumerate(CloseReason):
         assert make(index).reason is reason
     with pytest.raises(IndexError):

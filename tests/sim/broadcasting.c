@@ -2,7 +2,7 @@
  * it stands in each of them is noted at the moment when the engine takes it for that queue. */
 #include <stdlib.h>
 
-#include "../../csrc/engine/shared.h"
+#include "../../csrc/engine/bytes/shared.h"
 #include "../../csrc/io/sim/stream.h"
 #include "world.h"
 

@@ -422,8 +422,7 @@ void check_all(world_t *world)
     CHECK_THAT(world, stats->connections_active == active, "the engine counts %u clients, not %u",
                (unsigned)stats->connections_active, (unsigned)active);
     uint64_t pool_max = world->config.engine.accept_pool_max;
-    CHECK_THAT(world,
-               table_count(&engine->table) <= world->busy_peak + pool_max + WORKERS_MAX + 1,
+    CHECK_THAT(world, table_count(&engine->table) <= world->busy_peak + pool_max + WORKERS_MAX + 1,
                "%u slots are too many", table_count(&engine->table));
     CHECK_THAT(world, active <= world->config.engine.max_connections, "too many clients");
     CHECK_THAT(world, engine->recycling_now == parting, "the engine counts %u disconnects, not %u",

@@ -24,6 +24,7 @@ void __real_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
+void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
 void *__wrap_malloc(size_t size);
@@ -42,6 +43,7 @@ void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
+void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
 
 void hooks_enter(world_t *world)
@@ -234,17 +236,28 @@ bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot)
     return world->held[slot->index];
 }
 
+static void hooks__settled(world_t *world, const slot_t *slot)
+{
+    uintptr_t user = (uintptr_t)slot->session.user;
+    if (!world->held[slot->index] || (user != 0 && world->recs[user - 1].in_call)) {
+        world_fail(world, "slot %u: an event is settled twice, or while its callback runs",
+                   slot->index);
+    }
+    world->held[slot->index] = false;
+    world->settled_ns[slot->index] = io_now_ns(world->io);
+}
+
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch)
 {
-    world_t *world = hooks__world;
-    const rec_t *rec = *event->user == NULL ? NULL : &world->recs[(uintptr_t)*event->user - 1];
-    if (!world->held[event->slot->index] || (rec != NULL && rec->in_call)) {
-        world_fail(world, "slot %u: an event is settled twice, or while its callback runs",
-                   event->slot->index);
-    }
-    world->held[event->slot->index] = false;
-    world->settled_ns[event->slot->index] = io_now_ns(world->io);
+    hooks__settled(hooks__world, event->slot);
     __real_session_settle(engine, event, batch);
+}
+
+/* The last event of a session. */
+void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    hooks__settled(hooks__world, slot);
+    __real_session_release(engine, slot, batch);
 }
 
 /* Where the timeouts, in a file of their own, end a session. */

@@ -40,7 +40,7 @@ def mutate(mutant: Mutant, root: Path) -> None:
     for folder in ("csrc", "tests/sim"):
         shutil.copytree(tree.ROOT / folder, root / folder)
     for name, old, new in mutant.changes:
-        path = root / "csrc" / "engine" / name
+        path = next((root / "csrc" / "engine").rglob(name))
         text = path.read_text("utf-8")
         if text.count(old) != 1:
             raise SystemExit(f"{mutant.name}: {name} has {text.count(old)} times: {old!r}")

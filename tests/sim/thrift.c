@@ -141,8 +141,7 @@ void thrift_made(world_t *world)
     const thrift_t *thrift = &world->thrift;
     uint64_t need = thrift->step_need; /* others may have come between the decision and this */
     uint32_t open = sim_open_socks(world->io) - 1 - thrift__in_hand(world); /* 1: the listener */
-    CHECK_THAT(world, open <= need,
-               "a socket is made, and there are %u of %u that are needed",
+    CHECK_THAT(world, open <= need, "a socket is made, and there are %u of %u that are needed",
                open - 1, (unsigned)need);
     if (options->spare_max == SPARE_ENOUGH && thrift->shed_ns != 0 &&
         io_now_ns(world->io) < thrift->shed_ns + SOON_NS) {
@@ -177,7 +176,8 @@ static void thrift__growth(world_t *world)
                "the pool grows to %u, and %u clients have ever come", target,
                (unsigned)thrift->comers);
     uint64_t first_ns = thrift->comers_ns[(thrift->comers - target) % COMERS_MAX];
-    uint64_t late_ns = SHORTAGE_NS + (world->blocked_ns > first_ns ? world->blocked_ns - first_ns : 0);
+    uint64_t late_ns =
+        SHORTAGE_NS + (world->blocked_ns > first_ns ? world->blocked_ns - first_ns : 0);
     CHECK_THAT(world, io_now_ns(world->io) <= first_ns + late_ns,
                "the pool grows to %u, and so many have not come at once", target);
 }

@@ -185,7 +185,7 @@ typedef struct {
 } world_config_t;
 
 /* How many sockets were needed at once, and when: the most of late first. */
-#define NEEDS_MAX 512u
+#define NEEDS_MAX  512u
 #define COMERS_MAX 64u
 
 typedef struct {
@@ -195,20 +195,20 @@ typedef struct {
     } needs[NEEDS_MAX];
     uint32_t first; /* of these, in a ring */
     uint32_t count;
-    uint64_t pending;   /* accepts and spare sockets, as the engine last counted them */
+    uint64_t pending; /* accepts and spare sockets, as the engine last counted them */
     uint64_t spare;
-    uint64_t step_need; /* the most in this step */
+    uint64_t step_need;    /* the most in this step */
     uint64_t decided_ns;   /* the engine's own note of its last look at what is too much, */
     uint64_t decided_need; /* and the most that were needed of late, then */
-    uint64_t shed_ns;   /* when a good socket was last closed; 0 = never */
-    uint64_t shed_need; /* then: the most that were needed of late */
+    uint64_t shed_ns;      /* when a good socket was last closed; 0 = never */
+    uint64_t shed_need;    /* then: the most that were needed of late */
     uint64_t lost;         /* sockets that could not be kept, in all, */
     uint64_t decided_lost; /* until that look, */
     uint64_t shed_lost;    /* and until the look that closed a good one */
     uint64_t replaced[CAUSE_COUNT]; /* as the engine last counted them */
     uint64_t decided_shrunk; /* accepts that the pool was made smaller by, until that look, */
     uint64_t shrunk;         /* and those of them that were taken back */
-    uint64_t let_go;    /* accepts that were taken back, and whose sockets are about to be closed */
+    uint64_t let_go; /* accepts that were taken back, and whose sockets are about to be closed */
     uint64_t comers_ns[COMERS_MAX]; /* when the last clients came, in a ring */
     uint64_t comers;
 } thrift_t;
@@ -253,7 +253,7 @@ typedef struct world {
     uint64_t blocked_ns; /* until then no worker was free */
     bool paused;         /* the application takes no clients */
     uint64_t resumed_ns;
-    uint64_t busy_peak; /* of the slots that served, or were disconnected */
+    uint64_t busy_peak;   /* of the slots that served, or were disconnected */
     uint32_t pool_target; /* the pool's size after the last step, or at the stop */
     thrift_t thrift;
     uint64_t connect_next_ns;

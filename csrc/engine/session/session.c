@@ -1,0 +1,236 @@
+/* session.c: one client's life on its slot, from accept to on_disconnect. */
+#include "session.h"
+
+#include "../../base/check.h"
+#include "../state.h"
+#include "../work/agenda.h"
+#include "closing.h"
+#include "receive.h"
+#include "timeout.h"
+
+/* What is taken from the queue for one send: enough to fill a pipe, little enough to be pinned. */
+#define SEND_BYTES_MAX (1024u * 1024u)
+
+/* The stack has taken BYTES off the front of the queue. */
+static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    sendq_consume(&session->out, bytes, &batch->done);
+    session->bytes_sent += bytes;
+    if (bytes > 0 && session->active_ns < batch->now_ns) {
+        session->active_ns = batch->now_ns;
+    }
+    atomic_u64_count(&batch->bytes_sent, bytes);
+    if (slot->state == SLOT_FLUSHING && bytes > 0) {
+        session_allow_flush(engine, slot);
+    }
+    if (slot->state == SLOT_OPEN && session->write_full &&
+        session->out.bytes <= engine->options.write_low) {
+        session->write_full = false;
+        slot->pending |= PENDING_DRAIN;
+    }
+}
+
+/* Hands the front of the queue to the stack. What it takes at once has no completion, if there is
+ * a worker to note it. Returns whether there may be more to send now. */
+static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    io_buf_t bufs[IO_SEND_BUFS_MAX];
+    uint32_t count =
+        sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
+    uint32_t sent = 0;
+    io_op_t *op = slot_arm(slot, OPERATION_SEND);
+    if (session->read_paused) {
+        timeout_restart(engine, slot); /* it could not idle until now */
+    }
+    int status = io_send(engine->io, op, slot->sock, bufs, count, batch == NULL ? NULL : &sent);
+    if (status == 0) {
+        return false;
+    }
+    slot->in_flight &= ~FLIGHT_SEND;
+    session->send_len = 0;
+    if (status < 0) {
+        session_fail(engine, slot, status, op->error);
+        return false;
+    }
+    CHECK(batch != NULL && sent > 0); /* io_send promises it */
+    note_sent(engine, slot, sent, batch);
+    return true;
+}
+
+/* All is sent: our FIN goes out where it is wanted, and when both are through it is over. */
+static void finish_sending(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    bool flushing = slot->state == SLOT_FLUSHING;
+    if (flushing && (session->peer_eof || reason_is_silence((reason_t)session->ending.reason))) {
+        /* The peer was first, so the disconnect itself may carry our FIN. And for the FIN of one
+         * that has been silent for too long nobody waits: its close carries ours. */
+        session_drain(engine, slot, &session->ending);
+        return;
+    }
+    if (session->fin_wanted && !session->fin_sent) {
+        int status = io_shutdown(engine->io, slot->sock);
+        if (status < 0) {
+            session_fail(engine, slot, status, 0);
+            return;
+        }
+        session->fin_sent = true;
+        if (flushing) {
+            session_allow_linger(engine, slot);
+        }
+    }
+    if (session->fin_sent && session->peer_eof && (slot->pending & PENDING_EOF) == 0 &&
+        (slot->in_flight & FLIGHT_CALLBACK) == 0) {
+        /* write_eof() on our side, and on_eof kept it open until now: both are through. */
+        ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
+        session_drain(engine, slot, &ending);
+    }
+}
+
+static void advance_sending(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    if (slot->in_flight & FLIGHT_SEND) {
+        return;
+    }
+    bool more = true;
+    while (more && !sendq_is_empty(&slot->session.out)) {
+        more = start_send(engine, slot, batch);
+    }
+    if (more) {
+        finish_sending(engine, slot);
+    }
+}
+
+/* What may be told now: what a paused session has received waits until it is resumed. */
+static uint32_t tellable(const slot_t *slot)
+{
+    bool paused = slot->state == SLOT_OPEN && slot->session.read_paused;
+    return paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;
+}
+
+/* Hands the next pending event to the worker, or sees to it that a worker comes. */
+static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    static const struct {
+        uint32_t pending;
+        event_kind_t kind;
+    } order[] = {
+        {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN}, {PENDING_DATA, EVENT_DATA},
+        {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
+    };
+    uint32_t pending = tellable(slot);
+    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if ((pending & order[i].pending) == 0) {
+            continue;
+        }
+        if (batch != NULL && batch_add(batch, order[i].kind, slot)) {
+            slot->pending &= ~order[i].pending;
+            slot->in_flight |= FLIGHT_CALLBACK;
+        } else {
+            agenda_kick(engine, slot);
+        }
+        return;
+    }
+}
+
+/* A client that closes its side amid a message has not said what it meant to. */
+static void end_amid_message(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    const cutter_t *cutter = &slot->session.cutter;
+    if (slot->state == SLOT_OPEN && (tellable(slot) & PENDING_EOF) != 0 &&
+        (slot->in_flight & FLIGHT_CALLBACK) == 0 && cutter_is_amid(cutter)) {
+        ending_t ending = ending_frame(FRAME_CUT_OFF, cutter->kept_len);
+        session_flush(engine, slot, &ending);
+        advance_sending(engine, slot, batch);
+    }
+}
+
+void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    if (IO_THREAD_EXIT_CANCELS && batch == NULL) {
+        /* This may be a thread of the application's that ends before the operation does. */
+        agenda_kick(engine, slot);
+        return;
+    }
+    bool held = batch != NULL && batch->gathers && slot->dirty == batch;
+    if (!held && (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING)) {
+        advance_sending(engine, slot, batch);
+    }
+    if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
+        receive_advance(engine, slot, batch);
+    }
+    end_amid_message(engine, slot, batch);
+    if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
+        slot->pending = PENDING_CLOSED;
+    }
+    tell(engine, slot, batch);
+}
+
+void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const io_addr_t *local,
+                   batch_t *batch)
+{
+    slot->in_flight &= ~FLIGHT_LIFE;
+    slot_set_state(slot, SLOT_OPEN);
+    slot_begin(slot, token_make(atomic_u64_add(engine->options.generation, 1), slot->index));
+    slot->session.peer = *peer;
+    slot->session.local = *local;
+    slot->pending = PENDING_OPEN;
+    timeout_begin(engine, slot, batch->now_ns);
+    session_advance(engine, slot, batch);
+}
+
+void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    slot_land(slot, &slot->send);
+    uint32_t status = io_event_status(event);
+    uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
+    if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
+        session->send_len = 0;
+    }
+    note_sent(engine, slot, bytes, batch);
+    if (slot->state == SLOT_DRAINING) {
+        session->ending.unsent_bytes = session->out.bytes;
+    } else if ((int32_t)status < 0) {
+        session_fail(engine, slot, (int)status, io_event_error(event));
+    }
+    session_advance(engine, slot, batch);
+}
+
+void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
+{
+    slot_t *slot = event->slot;
+    CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
+    slot->in_flight &= ~FLIGHT_CALLBACK;
+    if (event->kind == EVENT_DATA) {
+        receive_settle(engine, slot, batch);
+    }
+    if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
+        ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
+        session_flush(engine, slot, &ending);
+    }
+    if (slot->state == SLOT_OPEN && engine_is_stopping(engine)) {
+        ending_t ending = ending_local(REASON_SHUTDOWN);
+        session_flush(engine, slot, &ending);
+    }
+    session_advance(engine, slot, batch);
+}
+
+void session_release(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    sendq_clear(&slot->session.out, &batch->done);
+    receive_release(engine, slot, batch);
+    agenda_set_deadline(engine, slot, 0);
+}
+
+void session_overdue(engine_t *engine, slot_t *slot)
+{
+    /* Only FLUSHING has a deadline: the peer does not read, or keeps its side open. */
+    session_drain(engine, slot, &slot->session.ending);
+    session_advance(engine, slot, NULL);
+}

@@ -1,0 +1,119 @@
+/* timeout.c: how long a client may be silent. */
+#include "timeout.h"
+
+#include "../state.h"
+#include "../work/agenda.h"
+#include "closing.h"
+
+/* When a session is over its time, and why. */
+typedef struct {
+    uint64_t at_ns; /* WHEEL_NEVER = at no time that is known now */
+    reason_t reason;
+} expiry_t;
+
+static uint64_t later(uint64_t a_ns, uint64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
+static void offer(expiry_t *expiry, uint64_t at_ns, reason_t reason)
+{
+    if (at_ns < expiry->at_ns) {
+        *expiry = (expiry_t){at_ns, reason};
+    }
+}
+
+/* The first time that SLOT's session may be over, as it looks at NOW_NS. */
+static expiry_t expiry_of(const engine_t *engine, const slot_t *slot, uint64_t now_ns)
+{
+    const engine_options_t *options = &engine->options;
+    const session_t *session = &slot->session;
+    expiry_t expiry = {.at_ns = WHEEL_NEVER};
+    if (options->login_timeout_ns != 0 && !session->logged_in) {
+        offer(&expiry, session->begun_ns + options->login_timeout_ns, REASON_LOGIN_TIMEOUT);
+    }
+    /* Not while a callback runs or is due: what the client sends meanwhile is not read. The next
+     * tick is soon enough to see whether it still does. */
+    bool deaf = (slot->in_flight & FLIGHT_CALLBACK) != 0 || (slot->pending & PENDING_OPEN) != 0;
+    uint64_t from_ns = deaf ? now_ns + 1 : 0;
+    if (options->first_byte_timeout_ns != 0 && session->bytes_received == 0 && !session->peer_eof &&
+        !session->read_paused) {
+        uint64_t since_ns = later(session->begun_ns, session->resumed_ns);
+        offer(&expiry, later(since_ns + options->first_byte_timeout_ns, from_ns),
+              REASON_FIRST_BYTE_TIMEOUT);
+    }
+    bool idles = !session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0;
+    if (options->idle_timeout_ns != 0 && idles) {
+        uint64_t since_ns = later(session->active_ns, session->resumed_ns);
+        offer(&expiry, later(since_ns + options->idle_timeout_ns, from_ns), REASON_IDLE_TIMEOUT);
+    }
+    return expiry;
+}
+
+/* Has the manager look at SLOT when EXPIRY has come. */
+static void await(engine_t *engine, slot_t *slot, const expiry_t *expiry)
+{
+    if (expiry->at_ns != WHEEL_NEVER) {
+        agenda_look_at(engine, slot, expiry->at_ns);
+    }
+}
+
+void timeout_begin(engine_t *engine, slot_t *slot, uint64_t now_ns)
+{
+    slot->session.begun_ns = now_ns;
+    slot->session.active_ns = now_ns;
+    expiry_t expiry = expiry_of(engine, slot, now_ns);
+    await(engine, slot, &expiry);
+}
+
+void timeout_restart(engine_t *engine, slot_t *slot)
+{
+    uint64_t now_ns = io_now_ns(engine->io);
+    slot->session.resumed_ns = now_ns;
+    if (slot->state == SLOT_OPEN) {
+        expiry_t expiry = expiry_of(engine, slot, now_ns);
+        await(engine, slot, &expiry);
+    }
+}
+
+void timeout_look(engine_t *engine, slot_t *slot, uint64_t now_ns)
+{
+    expiry_t expiry = expiry_of(engine, slot, now_ns);
+    if (expiry.at_ns > now_ns) {
+        await(engine, slot, &expiry);
+    } else {
+        slot->session.overdue = true;
+        agenda_kick(engine, slot);
+    }
+}
+
+/* Whether SLOT's client has said or taken something, and nobody has looked yet: the worker that
+ * judges need not be one that has been to the port. */
+static bool is_stirring(engine_t *engine, slot_t *slot, reason_t reason)
+{
+    if (reason != REASON_LOGIN_TIMEOUT && (slot->in_flight & FLIGHT_RECV) != 0 &&
+        io_is_due(engine->io, slot->sock, &slot->recv.io)) {
+        return true;
+    }
+    return reason == REASON_IDLE_TIMEOUT && (slot->in_flight & FLIGHT_SEND) != 0 &&
+           io_is_due(engine->io, slot->sock, &slot->send.io);
+}
+
+void timeout_judge(engine_t *engine, slot_t *slot, uint64_t now_ns)
+{
+    if (slot->state != SLOT_OPEN || !slot->session.overdue) {
+        return;
+    }
+    slot->session.overdue = false;
+    expiry_t expiry = expiry_of(engine, slot, now_ns);
+    if (expiry.at_ns > now_ns) {
+        await(engine, slot, &expiry);
+        return;
+    }
+    if (is_stirring(engine, slot, expiry.reason)) {
+        agenda_look_at(engine, slot, now_ns + 1);
+        return;
+    }
+    ending_t ending = ending_local(expiry.reason);
+    session_flush(engine, slot, &ending);
+}

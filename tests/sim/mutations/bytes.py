@@ -1,0 +1,105 @@
+"""Mutants of what carries bytes: queues, loans, broadcasts."""
+
+from tests.sim.mutations.mutant import BORROW_FLAGS, LATE_FLAGS, Mutant, one
+
+BYTES = (
+    # Sending.
+    one(
+        "send-after-eof",
+        "send.c",
+        "    if (session->fin_wanted) {\n        return CALL_EOF;\n    }\n",
+        "",
+    ),
+    one(
+        "one-send",
+        "session.c",
+        "    if (slot->in_flight & FLIGHT_SEND) {\n        return;\n    }\n",
+        "",
+    ),
+    one("partial-send", "sendq.c", "            buf->sent += (size_t)sent;\n", ""),
+    one(
+        "buffer-goes-back",
+        "receive.c",
+        "        pockets_give(pockets_of(batch), session->recv_slab, session->recv_buf);\n",
+        "",
+    ),
+    one("lent-once", "slab.c", ">kind].free = buf->next;", ">kind].bytes += 0;", BORROW_FLAGS),
+    # Loans of the layer above.
+    one(
+        "loan-goes-back",
+        "receive.c",
+        "    direct->take_back(direct, pockets_of(batch), session->recv_buf, 0);\n",
+        "",
+        BORROW_FLAGS,
+    ),
+    one(
+        "loan-is-fed-to-its-end", "receive.c", "recv_buf)->left > 0", "recv_buf) == 0", BORROW_FLAGS
+    ),
+    one("loan-is-whose-it-is", "receive.c", " && !io_op_is_passed_on(op);", ";", BORROW_FLAGS),
+    # Broadcasts.
+    one("broadcast-to-full", "send.c", "    if (session->write_full) {", "    if (0) {"),
+    one("broadcast-past-limit", "send.c", "if (!is_too_much(engine, session, len)) {", "if (1) {"),
+    one("broadcast-after-eof", "send.c", " && !session->fin_wanted &&", " &&"),
+    one(
+        "broadcast-after-end",
+        "send.c",
+        "bool taken = slot->state == SLOT_OPEN && ",
+        "bool taken = ",
+    ),
+    one(
+        "broadcast-owes-drain",
+        "send.c",
+        "        leave(engine, slot, batch, gather);\n",
+        "        control_leave(engine, slot, batch, gather);\n",
+    ),
+    one(
+        "shared-waits-for-others",
+        "sendbuf.c",
+        "    if (atomic_u64_add(&run->left, 0 - (uint64_t)count) > 0) {",
+        "    if (atomic_u64_add(&run->left, 0 - (uint64_t)count) > 1) {",
+    ),
+    one(
+        "shared-waits-for-runs",
+        "sendbuf.c",
+        "atomic_u64_add(&message->left, (uint64_t)-1) > 0 ? NULL",
+        "atomic_u64_add(&message->left, (uint64_t)-1) > 1 ? NULL",
+    ),
+    one(
+        "shared-waits-for-maker",
+        "shared.c",
+        "    atomic_u64_store(&message->left, 1);\n",
+        "    atomic_u64_store(&message->left, 0);\n",
+    ),
+    one(
+        "shared-gives-back-rest",
+        "shared.c",
+        "        (void)sendrun_finish(run, SENDRUN_BUFS - taken);",
+        "        (void)sendrun_finish(run, 0);",
+    ),
+    Mutant(
+        "flood-is-kicked",
+        (("control.c", "        agenda_kick(engine, slot);\n", "        ;\n"),),
+        LATE_FLAGS,
+    ),
+    one(
+        "end-is-counted",
+        "recycle.c",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[leaver->reason] += leaver->reason != REASON_SHUTDOWN;\n",
+    ),
+    one(
+        "reason-is-taken-before-the-wipe",
+        "recycle.c",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[0]++;\n",
+    ),
+    # Pages of small messages.
+    one("page-goes-back", "sendq.c", "        slab_give(buf->page->home, buf->page);\n", ""),
+    one(
+        "page-leaves-pinned",
+        "sendq.c",
+        "message->last && message->owner == NULL &&",
+        "message->last &&",
+    ),
+    one("page-knows-its-messages", "sendq.c", "++) = (uint16_t)len;", "++) = (uint16_t)(len + 1);"),
+)

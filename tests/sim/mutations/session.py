@@ -1,0 +1,174 @@
+"""Mutants of one session: its events, messages and times."""
+
+from tests.sim.mutations.mutant import one
+
+SESSION = (
+    # Threads.
+    one("only-workers-submit", "session.c", "IO_THREAD_EXIT_CANCELS && batch == NULL", "false"),
+    # Events.
+    one(
+        "paused-is-kept",
+        "session.c",
+        "    return paused ? slot->pending & ~(PENDING_DATA | PENDING_EOF) : slot->pending;",
+        "    return slot->pending;",
+    ),
+    one(
+        "callback-overlap",
+        "session.c",
+        "    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n",
+        "    if (pending == 0) {\n",
+    ),
+    one(
+        "receive-in-callback",
+        "receive.c",
+        "(slot->in_flight & (FLIGHT_RECV | FLIGHT_CALLBACK)) != 0",
+        "(slot->in_flight & FLIGHT_RECV) != 0",
+    ),
+    one("first-ending", "closing.c", "    if (!session->ending.known) {", "    if (true) {"),
+    one(
+        "kick-wakes",
+        "agenda.c",
+        "io_now_ns(engine->io));\n        io_wake(engine->io, 1);\n",
+        "io_now_ns(engine->io));\n",
+    ),
+    one("kick-again", "loop.c", "        slot->kicked = false;\n", ""),
+    # Messages.
+    one(
+        "mute-in-pause", "control.c", "        atomic_u32_store(&slot->session.mute, paused);\n", ""
+    ),
+    one(
+        "mute-at-the-end",
+        "closing.c",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n    atomic_u32_store(&slot->session.mute, 1);\n",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n",
+    ),
+    one(
+        "mute-at-the-abort",
+        "closing.c",
+        "    slot_set_state(slot, SLOT_DRAINING);\n    atomic_u32_store(&slot->session.mute, 1);\n",
+        "    slot_set_state(slot, SLOT_DRAINING);\n",
+    ),
+    one(
+        "the-rest-is-told",
+        "receive.c",
+        "        slot->pending |= PENDING_DATA; /* it was paused in the middle */\n",
+        "",
+    ),
+    one("end-amid-message", "session.c", "cutter_is_amid(cutter)) {", "false) {"),
+    one("faults-end", "receive.c", "        end_stream(engine, slot, frame);\n    }", "    }"),
+    one(
+        "faults-end-later",
+        "receive.c",
+        "        end_stream(engine, slot, frame);\n        m",
+        "        m",
+    ),
+    one(
+        "too-long-a-line", "framing.c", "    return len > framing->max_length;", "    return false;"
+    ),
+    one("kept-is-freed", "receive.c", "    cutter_drop(&slot->session.cutter);\n", ""),
+    one("told-once", "receive.c", "    session->cut = false;\n    atomic", "    atomic"),
+    # Time.
+    one(
+        "flush-deadline",
+        "closing.c",
+        "    } else {\n        session_allow_flush(engine, slot);\n    }\n    slot->pending",
+        "    }\n    slot->pending",
+    ),
+    one("linger-after-eof", "closing.c", "    if (slot->session.fin_sent) {", "    if (0) {"),
+    one("drain-clears-deadline", "closing.c", "    agenda_set_deadline(engine, slot, 0);\n", ""),
+    one(
+        "timer-wakes-manager",
+        "agenda.c",
+        "slot->timer, at_ns, io_now_ns(engine->io))) {\n        io_wake_manager(engine->io);\n",
+        "slot->timer, at_ns, io_now_ns(engine->io))) {\n",
+    ),
+    one("timer-moves-forward", "agenda.c", "due_ns != 0 && due_ns <= at_ns", "due_ns != 0"),
+    one(
+        "timer-comes-up-again",
+        "manager.c",
+        "        agenda_look_at(engine, slot, slot->deadline_ns);\n",
+        "        ;\n",
+    ),
+    one(
+        "manager-looks-in-time", "wheel.c", "        until_ns = wheel->next * WHEEL_TICK_NS;\n", ""
+    ),
+    one(
+        "wheel-keeps-its-place",
+        "wheel.c",
+        "    tick = tick < wheel->next ? tick : wheel->next - 1;\n",
+        "",
+    ),
+    # Silence.
+    one(
+        "received-is-not-silent",
+        "receive.c",
+        "    session->active_ns = batch->now_ns;\n",
+        "",
+    ),
+    one(
+        "sent-is-not-silent",
+        "session.c",
+        "        session->active_ns = batch->now_ns;\n    }\n",
+        "    }\n",
+    ),
+    one(
+        "clock-is-read",
+        "loop.c",
+        "    batch->now_ns = io_now_ns(engine->io);\n    batch->is_timely = true;\n",
+        "    batch->is_timely = true;\n",
+    ),
+    one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
+    one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
+    one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
+    one(
+        "paused-is-not-silent",
+        "timeout.c",
+        "    bool idles = !session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0;",
+        "    bool idles = true;",
+    ),
+    one(
+        "paused-before-the-first-byte",
+        "timeout.c",
+        "session->bytes_received == 0 && !session->peer_eof &&\n        !session->read_paused",
+        "session->bytes_received == 0 && !session->peer_eof",
+    ),
+    one(
+        "resumed-counts-anew",
+        "control.c",
+        "    if (resumed) {\n        timeout_restart(engine, slot);\n",
+        "    if (resumed) {\n",
+    ),
+    one(
+        "resumed-is-watched",
+        "timeout.c",
+        "    slot->session.resumed_ns = now_ns;\n    if (slot->state == SLOT_OPEN) {",
+        "    slot->session.resumed_ns = now_ns;\n    if (0) {",
+    ),
+    one(
+        "paused-send-is-watched",
+        "session.c",
+        "        timeout_restart(engine, slot); /* it could not idle until now */\n",
+        "        ;\n",
+    ),
+    one("deaf-is-not-silent", "timeout.c", "deaf ? now_ns + 1 : 0", "0"),
+    one(
+        "judged-again",
+        "timeout.c",
+        "    if (expiry.at_ns > now_ns) {\n        await(engine, slot, &expiry);\n        return;",
+        "    if (expiry.at_ns > now_ns) {\n        return;",
+    ),
+    one(
+        "judged-late",
+        "timeout.c",
+        "    if (expiry.at_ns > now_ns) {\n        await(engine, slot, &expiry);\n        return;",
+        "    if (0) {\n        return;",
+    ),
+    one(
+        "looked-at-again",
+        "timeout.c",
+        "        await(engine, slot, &expiry);\n    } else {",
+        "        ;\n    } else {",
+    ),
+    one("overdue-is-judged", "loop.c", "        timeout_judge(engine, slot, batch->now_ns);\n", ""),
+    one("stirring", "timeout.c", "is_stirring(engine, slot, expiry.reason)", "false"),
+)

@@ -1,0 +1,41 @@
+"""Mutants of who does it: the crew, and the stop."""
+
+from tests.sim.mutations.mutant import one
+
+WORK = (
+    # The crew.
+    one(
+        "running-is-not-settled",
+        "batch.c",
+        "return batch->running_next > 0 ? batch->running_next - 1 : 0;",
+        "return batch->running_next;",
+    ),
+    one(
+        "stolen-is-gone",
+        "batch.c",
+        "    from->running_count -= count;\n",
+        "",
+    ),
+    one("watch-goes-on", "crew.c", "        if (batch_watch(batch, now_ns)) {", "        if (0) {"),
+    one("help-tells-of-buffers", "loop.c", "batch_has_work(batch);", "batch->count > 0;"),
+    # The stop.
+    one(
+        "stop-wakes-all",
+        "loop.c",
+        "            io_wake(engine->io, 1);\n",
+        "",
+    ),
+    one(
+        "stop-cancels-accepts",
+        "manager.c",
+        "        io_cancel(engine->io, engine->listener, &slot->life.io);\n",
+        "",
+    ),
+    one("stop-cancels-disconnects", "manager.c", "        recycle_cancel(engine, slot);\n", ""),
+    one(
+        "stop-waits",
+        "manager.c",
+        "    if (!is_quiet(engine)) {\n        return false;\n    }\n",
+        "",
+    ),
+)
