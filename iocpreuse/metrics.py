@@ -69,9 +69,7 @@ _FIGURES: Final = (
     _Figure(
         "sockets_cooling", GaugeMetricFamily, "sockets_cooling", "Sockets in a slow disconnect."
     ),
-    _Figure(
-        "sockets_spare", GaugeMetricFamily, "sockets_spare", "Sockets that wait to be reused."
-    ),
+    _Figure("sockets_spare", GaugeMetricFamily, "sockets_spare", "Sockets that wait to be reused."),
     _Figure(
         "recycled_share",
         GaugeMetricFamily,

@@ -16,7 +16,9 @@ Keepalive = tuple[int, int, int]
 
 BYTES_MAX: Final = 2**31 - 1
 THREADS_MAX: Final = 256
-SPARE_MAX: Final = 65536
+SPARE_MAX: Final = (
+    65536  # with None, too: 0.8 KB of ours each, and what the system has for a socket
+)
 SECONDS_MAX: Final = 366 * 24 * 3600.0
 
 
@@ -32,9 +34,8 @@ class Options(TypedDict, total=False):
     busy_poll: float  # s a worker spins before it sleeps: lower latency, a busy core; 0
     accept_pool: int  # accepts kept posted at least; 64, or accept_pool_max
     accept_pool_max: int  # accepts kept posted at most, under load; 1024, or accept_pool
-    # Sockets that are disconnected and wait for reuse, beyond those that accept. None = as many as
-    # were in use at the peak of the last minute, 65,536 at most; then they are given back.
-    spare_sockets: int | None
+    # Beyond those that accept. What has not been needed for a minute is given back, half by half.
+    spare_sockets: int | None  # sockets kept for reuse; None = as many as were in use at the peak
     recycle: Recycle  # "auto" = where the start-up probe passes; "auto"
     cooling_max: int  # sockets that may wait out a slow DisconnectEx; 1024
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit

@@ -74,10 +74,9 @@ class Snapshot:
             f"{stats.connections_active} connected, {self.logged_in} of them logged in, "
             f"{stats.connections_total} served, pool {stats.accepts_pending}, "
             f"in {format_bytes(stats.bytes_received)}, out {format_bytes(stats.bytes_sent)}, "
-            f"sockets: {stats.sockets_created} created, {stats.sockets_recycled} recycled, "
-            f"{stats.sockets_spare} spare, {stats.sockets_cooling} cooling, "
-            f"{stats.sockets_replaced} replaced; {_percent(stats.recycled_share)} of those that "
-            "left were reused"
+            f"sockets: {stats.sockets_created} created, {stats.sockets_recycled} recycled "
+            f"({_percent(stats.recycled_share)}), {stats.sockets_spare} spare, "
+            f"{stats.sockets_cooling} cooling, {stats.sockets_replaced} replaced"
         )
 
     def rows(self, before: "Snapshot") -> dict[str, str]:

@@ -38,6 +38,7 @@ def judge(
         "recycling": server.recycling,
         "sockets_created": stats.sockets_created,
         "sockets_recycled": stats.sockets_recycled,
+        "recycled_share": round(stats.recycled_share, 4),
         "sockets_replaced": stats.sockets_replaced,
         "replaced_by_cause": dict(stats.replaced_by_cause),
         "reasons": dict(server.reasons),
@@ -76,6 +77,9 @@ def _failures(figures: dict[str, Any]) -> Iterator[str]:
         yield f"{made} connections instead of {figures['connections_wanted']}"
     if figures["recycling"] == "verified" and not figures["sockets_recycled"]:
         yield "recycling is verified, but no socket was recycled"
+    wasted = figures["replaced_by_cause"].get("surplus", 0)
+    if wasted:
+        yield f"{wasted} good sockets were closed while others were made"
 
 
 def summary_lines(verdict: Verdict) -> Iterator[str]:
@@ -90,7 +94,8 @@ def summary_lines(verdict: Verdict) -> Iterator[str]:
         "ended by": ", ".join(f"{reason} {count}" for reason, count in reasons),
         "recycling": figures["recycling"],
         "sockets created": figures["sockets_created"],
-        "sockets recycled": figures["sockets_recycled"],
+        "sockets recycled": f"{figures['sockets_recycled']} "
+        f"({100 * figures['recycled_share']:.1f} % of the clients left one that served again)",
         "sockets replaced": f"{figures['sockets_replaced']} ({why})",
         "messages": figures["messages"],
         "received, sent": f"{format_bytes(figures['bytes_received'])}, "

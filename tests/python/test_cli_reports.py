@@ -75,6 +75,7 @@ def test_json_lines(start):
     assert (first["event"], last["event"]) == ("start", "stop")
     fields = {field.name for field in dataclasses.fields(Stats)}
     head = {"event", "time", "seconds", "server", "address", "recycling", "connections_logged_in"}
+    head |= {"recycled_share"}
     assert set(first) == set(figures) == set(last) == head | fields
     assert last["server"] == "Echo"
     assert last["bytes_received"] == last["bytes_sent"] == 100

@@ -28,6 +28,36 @@ def test_the_slot_table_equals_the_code():
     assert sorted(in_table) == sorted(in_code)
 
 
+def between(text, mark):
+    return text.partition(f"<!-- {mark}:begin -->")[2].partition(f"<!-- {mark}:end -->")[0]
+
+
+@pytest.mark.parametrize("road", ["road-of-a-message", "road-of-a-socket"])
+def test_the_roads_lead_through_files_that_are_there(road):
+    steps = re.findall(r"^(\d+)\. (.*)$", between(read("docs/architecture.md"), road), re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) > 10
+    for number, step in steps:
+        files = re.findall(r"`([a-z]+/[\w./]+)`", step)
+        assert files, f"step {number} names no file"
+        for name in files:
+            assert (ROOT / name).is_file(), f"step {number}: {name}"
+        # What a step calls by its name is in one of its files, or stays within the reader's reach.
+        for name in re.findall(r"`((?:io|engine|session)_\w+|[a-z_]+)`", step):
+            texts = [(ROOT / file).read_text("utf-8") for file in files]
+            assert any(re.search(rf"\b{name}\b", text) for text in texts), f"{number}: {name}"
+
+
+def test_every_file_of_the_engine_has_its_room():
+    rooms = between(read("docs/architecture.md"), "rooms")
+    named = re.findall(r"`(\w+\.[ch])`", rooms)
+    there = [path.name for path in (ROOT / "csrc" / "engine").rglob("*.[ch]")]
+    assert sorted(named) == sorted(there)
+    for folder in (path for path in (ROOT / "csrc" / "engine").iterdir() if path.is_dir()):
+        row = next(row for row in rooms.splitlines() if f"`{folder.name}/`" in row)
+        assert sorted(re.findall(r"`(\w+\.[ch])`", row)) == sorted(p.name for p in folder.iterdir())
+
+
 def test_the_reasons_equal_the_code():
     body = read("csrc/engine/life/reason.h").partition("typedef enum {")[2].partition("}")[0]
     names = [reason.name for reason in iocpreuse.CloseReason]

@@ -2,14 +2,99 @@
 
 import sys
 import threading
+import time
 
 import pytest
-from peers import DEADLINE_SECONDS, Client, Recorder, run_python, wait_until
+from peers import DEADLINE_SECONDS, Client, Recorder, in_threads, run_python, wait_until
 
 import iocpreuse
 
 
-def test_the_pool_grows_under_a_burst_and_shrinks_after_it(serve, stack):
+@pytest.fixture
+def soon_quiet(monkeypatch):
+    """What nobody needs is given back after a second, instead of a minute."""
+    monkeypatch.setattr("iocpreuse.engine.QUIET_SECONDS", 1.0)
+
+
+def test_the_first_accepts_are_posted_when_start_returns(serve):
+    for _ in range(20):
+        server = serve(accept_pool=30)
+        stats = server.stats()
+        assert (stats.accepts_pending, stats.accept_pool_grown) == (30, 0)
+        server.stop()
+
+
+def test_clients_that_come_with_start_do_not_enlarge_the_pool(serve, stack):
+    server = serve(accept_pool=64)
+    clients = [stack.enter_context(Client(server.address)) for _ in range(60)]
+    assert clients[-1].ask(b"x") == b"x"
+    wait_until(lambda: server.stats().connections_active == len(clients))
+    stats = server.stats()
+    assert stats.accept_pool_grown == 0
+    assert stats.sockets_created <= len(clients) + 64
+
+
+def come_and_go(server, crowd, seconds):
+    """CROWD clients at a time connect, ask, and close first, for SECONDS."""
+    end = time.monotonic() + seconds
+
+    def visit(_number):
+        while time.monotonic() < end:
+            with Client(server.address) as client:
+                assert client.ask(b"x") == b"x"
+
+    before = threading.stack_size(256 * 1024)
+    try:
+        in_threads(crowd, visit)
+    finally:
+        threading.stack_size(before)
+    wait_until(lambda: server.stats().connections_active == 0, "the last client's end")
+
+
+@pytest.mark.parametrize(("crowd", "accept_pool_max"), [(300, 1024), (300, 64), (1000, 1024)])
+def test_every_polite_client_leaves_a_socket_for_another(
+    serve, crowd, accept_pool_max, expect_recycling
+):
+    if expect_recycling != "verified":
+        pytest.skip("sockets are not recycled here")
+    server = serve(accept_pool_max=accept_pool_max)
+    come_and_go(server, crowd, 5.0)
+    stats = server.stats()
+    print(f"{crowd} at a time: {stats}")  # for the log of a run that fails
+    assert stats.connections_total > 2 * crowd
+    assert stats.recycled_share >= 0.99
+    assert stats.sockets_created <= 1.1 * (crowd + 64)
+    assert "surplus" not in stats.replaced_by_cause
+
+
+def test_spare_sockets_are_given_back_in_quiet(serve, expect_recycling, soon_quiet):
+    if expect_recycling != "verified":
+        pytest.skip("sockets are not recycled here")
+    server = serve(accept_pool=4)
+    come_and_go(server, 50, 0.5)
+    assert server.stats().sockets_created > 20
+    wait_until(lambda: server.stats().sockets_spare == 0, "the end of the last spare socket")
+    stats = server.stats()
+    assert stats.replaced_by_cause["shrunk"] > 10
+    assert stats.accepts_pending == 4
+
+
+def test_spare_sockets_are_no_more_than_one_wants(serve, stack, expect_recycling):
+    if expect_recycling != "verified":
+        pytest.skip("sockets are not recycled here")
+    server = serve(accept_pool=4, accept_pool_max=4, spare_sockets=3)
+    clients = [stack.enter_context(Client(server.address)) for _ in range(30)]
+    wait_until(lambda: server.stats().connections_active == 30)
+    for client in clients:
+        client.close()
+    wait_until(lambda: server.stats().connections_active == 0)
+    wait_until(lambda: server.stats().sockets_cooling == 0)
+    stats = server.stats()
+    assert stats.sockets_spare <= 3
+    assert stats.replaced_by_cause["surplus"] >= 20
+
+
+def test_the_pool_grows_under_a_burst_and_shrinks_after_it(serve, stack, soon_quiet):
     release = threading.Event()
 
     class Sleepy(Recorder):
@@ -72,6 +157,10 @@ def test_accept_pool_options():
         Recorder(accept_pool=10, accept_pool_max=5)
     with pytest.raises(ValueError, match="cooling_max"):
         Recorder(cooling_max=-1)
+    with pytest.raises(ValueError, match="spare_sockets must be an integer from 0 to 65536, or"):
+        Recorder(spare_sockets=-1)
+    with pytest.raises(TypeError, match="spare_sockets"):
+        Recorder(spare_sockets=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on descriptors")

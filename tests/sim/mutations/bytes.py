@@ -81,18 +81,6 @@ BYTES = (
         (("control.c", "        agenda_kick(engine, slot);\n", "        ;\n"),),
         LATE_FLAGS,
     ),
-    one(
-        "end-is-counted",
-        "recycle.c",
-        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
-        "    engine->stats.closed_by_reason[leaver->reason] += leaver->reason != REASON_SHUTDOWN;\n",
-    ),
-    one(
-        "reason-is-taken-before-the-wipe",
-        "recycle.c",
-        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
-        "    engine->stats.closed_by_reason[0]++;\n",
-    ),
     # Pages of small messages.
     one("page-goes-back", "sendq.c", "        slab_give(buf->page->home, buf->page);\n", ""),
     one(

@@ -213,4 +213,16 @@ LIFE = (
         "    if (0) {",
     ),
     one("unreserve", "recycle.c", "    engine->recycling_now--;\n", ""),
+    one(
+        "end-is-counted",
+        "recycle.c",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[leaver->reason] += leaver->reason > 0;\n",
+    ),
+    one(
+        "reason-is-taken-before-the-wipe",
+        "recycle.c",
+        "    engine->stats.closed_by_reason[leaver->reason]++;\n",
+        "    engine->stats.closed_by_reason[0]++;\n",
+    ),
 )
