@@ -75,7 +75,6 @@ _FIGURES: Final = (
         GaugeMetricFamily,
         "recycled_share",
         "Of the clients that left, the part whose socket was kept for reuse.",
-        unit="ratio",
     ),
     _Figure(
         "closed_by_reason",

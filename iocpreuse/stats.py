@@ -13,8 +13,8 @@ class Stats:
     """One consistent snapshot of a server's counters, from `Server.stats`.
 
     The counters run from `Server.start` and never go back; the others are how it is now:
-    connections_active, accepts_pending, sockets_cooling, sockets_spare, send_queue_bytes. The sum of
-    closed_by_reason is connections_total - connections_active.
+    connections_active, accepts_pending, sockets_cooling, sockets_spare, send_queue_bytes. The sum
+    of closed_by_reason is connections_total - connections_active.
 
     The two times are those of all workers together, so that with several they may grow by more
     than a second a second. callback_seconds grows while a callback runs, also while it blocks or
