@@ -33,7 +33,7 @@ from tools.tree import ROOT
 from tools.windows import prefix, python, wheel, wineserver
 
 PICTURE = ROOT / "docs" / "pictures" / "table.svg"
-COLUMNS = 76
+COLUMNS = 84
 LOADS = (
     ("echo", "--connections", "20"),
     ("churn", "--connections", "30"),
