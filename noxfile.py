@@ -35,7 +35,7 @@ ON_LINUX = sys.platform == "linux"
 LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian 12"
 # Clients of other origin: tests/python/programs.py runs them against the examples.
 STRANGERS = ("socat", "netcat-openbsd", "telnet", "redis-tools", "wrk")
-BENCH_COMMANDS = ("run", "report", "requests", "list")
+BENCH_COMMANDS = ("run", "report", "chart", "requests", "list")
 GROUPS = nox.project.dependency_groups
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 

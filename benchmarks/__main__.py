@@ -1,4 +1,4 @@
-"""The campaign by hand: python -m benchmarks run|report|requests|list."""
+"""The campaign by hand: python -m benchmarks run|report|chart|requests|list."""
 
 import argparse
 import contextlib
@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("results", type=Path, help="the JSON file of the run")
     again.add_argument("--out", type=Path, help="folder (the file's own)")
     again.set_defaults(command=_report)
+
+    chart = commands.add_parser("chart", help="draw the front page's chart anew from tables.md")
+    chart.add_argument("folder", type=Path, help="that of tables.md: docs/performance")
+    chart.set_defaults(command=_chart)
 
     count = commands.add_parser("requests", help="count what servers under Wine ask its kernel")
     _add_names(count)
@@ -143,6 +147,12 @@ def _report(arguments: argparse.Namespace) -> int:
     report.write(results.load(arguments.results), folder)
     print(folder)
     return 0
+
+
+def _chart(arguments: argparse.Namespace) -> int:
+    if report.write_chart(arguments.folder):
+        return 0
+    raise ValueError(f"{arguments.folder / report.TABLES} lacks figures that the chart shows")
 
 
 def _requests(arguments: argparse.Namespace) -> int:

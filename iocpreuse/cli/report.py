@@ -39,11 +39,13 @@ def check_interval(seconds: float | None) -> None:
         raise ValueError(f"--interval must be {right}, not {seconds:g}")
 
 
-def _greeting(server: Server) -> str:
-    return (
-        f"{type(server).__name__} listening on {format_address(server.address)}, "
-        f"recycling {server.recycling}; Ctrl-C stops it"
-    )
+def greeting(name: str, address: tuple[Any, ...], recycling: str) -> str:
+    """The first line, for people: which server listens, and where."""
+    return f"{name} listening on {format_address(address)}, recycling {recycling}; Ctrl-C stops it"
+
+
+def _greeting_of(server: Server) -> str:
+    return greeting(type(server).__name__, server.address, server.recycling)
 
 
 class JsonReport:
@@ -92,7 +94,7 @@ class PlainReport:
 
     def begin(self, server: Server, first: Snapshot) -> None:
         """Where it listens."""
-        self._output.write(_greeting(server))
+        self._output.write(_greeting_of(server))
 
     def show(self, now: Snapshot) -> None:
         """The line, if it is another than the last."""
@@ -134,7 +136,7 @@ class TableReport:
     def begin(self, server: Server, first: Snapshot) -> None:
         """Where it listens, and the table's first state."""
         self._title = f"{type(server).__name__} on {format_address(server.address)}"
-        self._output.write(_greeting(server))
+        self._output.write(_greeting_of(server))
         before = sys.stderr
         with self._output.guarding():
             self._live.start()

@@ -1,11 +1,13 @@
 """What the documents say is what the code does."""
 
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 import iocpreuse
+from iocpreuse.cli.figures import Snapshot
 from iocpreuse.options import Options, check_options
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +86,7 @@ def test_every_documented_default_is_the_default():
 
 
 def test_links_lead_somewhere():
-    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")]
+    pages = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")]
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *pages):
         text = read(name)
         for link in re.findall(r"\]\(([^)#]+)\)", text):
@@ -105,3 +107,54 @@ def test_the_example_in_the_readme_runs(stack):
 
     with names["server"] as server, Client(server.address) as client:
         assert client.ask(b"x") == b"x"
+
+
+def pictures():
+    """Those that are drawn for the first page."""
+    names = re.findall(r"!\[[^\]]*\]\((docs/[^)]+\.svg)\)", read("README.md"))
+    assert len(names) == 3
+    return {name: ET.fromstring(read(name)) for name in names}
+
+
+def texts(picture):
+    """The elements with text in them."""
+    return list(picture.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_the_first_pages_show_the_same():
+    """The site's and the README's; and both show it before they go on."""
+    on_site = re.findall(r"!\[[^\]]*\]\(([^)]+\.svg)\)", read("docs/index.md"))
+    assert [f"docs/{name}" for name in on_site] == list(pictures())
+    for name in ("README.md", "docs/index.md"):
+        before, _, after = read(name).partition("python3 tools/check.py")
+        assert before.count(".svg)") == 3, name
+        assert ".svg)" not in after, name
+
+
+def test_pictures_need_no_network():
+    for name in pictures():
+        fetched = re.findall(r"(?:href=|url\(|@import)[\s\"']*(?!#)([^\s\"')]+)", read(name))
+        assert [found for found in fetched if not found.startswith("#")] == [], name
+
+
+@pytest.mark.parametrize("name", ["docs/pictures/socket.svg", "docs/performance/front.svg"])
+def test_no_text_is_cut_off(name):
+    """Fonts differ: six tenths of its height are more than a letter takes on the average."""
+    picture = pictures()[name]
+    width = float(picture.get("viewBox").split()[2])
+    for text in texts(picture):
+        kinds = (text.get("class") or "").split()
+        length = len(text.text) * 14 * 0.6
+        before = length if "load" in kinds else length / 2 if "mid" in kinds else 0
+        begin = float(text.get("x")) - before
+        assert 4 <= begin <= begin + length <= width - 4, text.text
+
+
+def test_the_live_table_in_the_picture_has_its_rows():
+    """If not: python -m tools.live_table"""
+    with iocpreuse.Server("127.0.0.1") as server:
+        snapshot = Snapshot.take(server)
+    picture = pictures()["docs/pictures/table.svg"]
+    shown = {text.text.replace("\xa0", " ").strip(" │") for text in texts(picture)}
+    for row in snapshot.rows(snapshot):
+        assert any(line.startswith(row) for line in shown), row

@@ -15,6 +15,7 @@ LANGUAGES = {"python", "console", "text", "check", "{toctree}"}
 NOT_RUN = {
     "it installs from PyPI": 1,
     "it changes the machine": 2,
+    "it sets up the project": 1,
     "it measures for minutes": 6,
 }
 
