@@ -16,9 +16,8 @@ Keepalive = tuple[int, int, int]
 
 BYTES_MAX: Final = 2**31 - 1
 THREADS_MAX: Final = 256
-SPARE_MAX: Final = (
-    65536  # with None, too: 0.8 KB of ours each, and what the system has for a socket
-)
+# With None, too: 0.8 KB of ours for each, and what the system has for a socket.
+SPARE_MAX: Final = 65536
 SECONDS_MAX: Final = 366 * 24 * 3600.0
 
 
