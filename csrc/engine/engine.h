@@ -158,9 +158,14 @@ bool engine_gather(engine_t *engine, batch_t *batch);
 uint64_t engine_now_ns(engine_t *engine);
 
 /* In the callback of an EVENT_DATA: the next message of its client, which stands there until the
- * next call. False when there is none for now, or the session is paused or ending. A stream that
- * breaks the framing ends its session, in order, when what came before has been given. */
-bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len);
+ * next call. False when there is none for now, the session is paused or ending, or its turn is over:
+ * then another EVENT_DATA tells of the rest. A stream that breaks the framing ends its session, in
+ * order, when what came before has been given. */
+bool engine_next_message(engine_t *engine, event_t *event, const char **data, uint32_t *len);
+
+/* After engine_settle: whether a turn was over before all was told. Then engine_poll, with a
+ * time-out of 0, comes before engine_begin: others have waited meanwhile. */
+bool engine_has_rest(batch_t *batch);
 
 /* The place in its loan of the message that engine_next_message has just given, where its buffer
  * was lent by DIRECT: whoever sets it to NULL has taken the buffer. Else NULL: it can only be

@@ -152,6 +152,7 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
     uint32_t count = io_wait(engine->io, batch->completed, max, timeout_ms, &batch->pockets);
     batch->now_ns = io_now_ns(engine->io);
     batch->is_timely = true;
+    batch->has_rest = false;
     atomic_u64_count(&batch->completions, count);
     atomic_u64_count(&batch->polls, count > 0);
     for (uint32_t i = 0; i < count; i++) {
@@ -244,6 +245,11 @@ bool engine_gather(engine_t *engine, batch_t *batch)
     (void)engine_poll(engine, batch, 0);
     batch->gathers = false;
     return batch->count > 0;
+}
+
+bool engine_has_rest(batch_t *batch)
+{
+    return batch->has_rest && batch->count > 0;
 }
 
 void engine_settle(engine_t *engine, batch_t *batch)

@@ -66,7 +66,8 @@ static bool stay_attached(engine_object_t *self, worker_t *worker, uint64_t now_
     uint64_t until_ns = now_ns + self->attach_budget_ns;
     while (now_ns < until_ns) {
         engine_settle(self->engine, worker->batch);
-        if (!batch_has_work(worker->batch) && !engine_poll(self->engine, worker->batch, 0)) {
+        bool looks = !batch_has_work(worker->batch) || engine_has_rest(worker->batch);
+        if (looks && !engine_poll(self->engine, worker->batch, 0)) {
             return false;
         }
         if (batch_has_work(worker->batch)) {
@@ -122,6 +123,9 @@ static void work(engine_object_t *self, worker_t *worker)
             atomic_u64_add(&self->attached, (uint64_t)-1);
             thread = PyEval_SaveThread();
             engine_settle(self->engine, batch);
+            if (serves && engine_has_rest(batch)) {
+                serves = engine_poll(self->engine, batch, 0);
+            }
         }
     }
     PyEval_RestoreThread(thread);

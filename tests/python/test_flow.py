@@ -6,7 +6,16 @@ import threading
 import time
 
 import pytest
-from peers import WINDOWS, Client, Recorder, in_threads, noise, run_python, wait_until
+from peers import (
+    DEADLINE_SECONDS,
+    WINDOWS,
+    Client,
+    Recorder,
+    in_threads,
+    noise,
+    run_python,
+    wait_until,
+)
 
 import iocpreuse
 from iocpreuse import CloseReason
@@ -359,3 +368,38 @@ def test_a_broadcast_takes_the_memory_of_one_message():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["ok"]
+
+
+def test_a_flood_of_small_messages_gives_way_to_others(serve, stack):
+    """What is told of one client in one go is bounded: another one's message comes between."""
+    blocked, release = threading.Event(), threading.Event()
+    told = []  # how many of the flood had been told when the other's message was
+
+    class Counts(Recorder):
+        flood = 0
+
+        def on_data(self, session, data):
+            if data:
+                told.append(self.flood)
+                session.send(b"pong")
+                return
+            if self.flood == 0:
+                blocked.set()
+                release.wait(DEADLINE_SECONDS)
+            self.flood += 1
+
+    server = serve(Counts, workers=1, framing=iocpreuse.Framing.lines())
+    stack.callback(release.set)
+    other = stack.enter_context(Client(server.address))
+    server.next_session()
+    flooder = stack.enter_context(Client(server.address))
+    flood = b"\n" * 200_000
+    thread = threading.Thread(target=flooder.sendall, args=(flood,))
+    thread.start()
+    assert blocked.wait(DEADLINE_SECONDS)
+    other.sendall(b"ping\n")
+    release.set()
+    assert other.receive(4) == b"pong"
+    assert told[0] < len(flood) / 2
+    thread.join(DEADLINE_SECONDS)
+    wait_until(lambda: server.flood == len(flood), "the end of the flood")

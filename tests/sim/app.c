@@ -242,11 +242,12 @@ static message_t app__expect(world_t *world, const rec_t *rec)
 }
 
 /* Takes the next message of an event: it is the next of the stream, and the session may have it. */
-static bool app__hear(world_t *world, rec_t *rec, const event_t *event)
+static bool app__hear(world_t *world, rec_t *rec, event_t *event)
 {
     const slot_t *slot = event->slot;
     if (!engine_next_message(world->engine, event, &rec->message, &rec->message_len)) {
-        if (slot->state == SLOT_OPEN && !slot->session.read_paused &&
+        bool over = event->turn_ns != 0 && io_now_ns(world->io) >= event->turn_ns;
+        if (slot->state == SLOT_OPEN && !slot->session.read_paused && !over &&
             check_has_input(&slot->session)) {
             world_fail(world, "client %u's stream is not cut to its end", (unsigned)rec->number);
         }

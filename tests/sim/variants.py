@@ -12,6 +12,13 @@ VARIANTS = (
             ("batch.h", "#define BATCH_EVENTS_MAX      512", "#define BATCH_EVENTS_MAX      3"),
         ),
     ),
+    Mutant(
+        "tiny-turns",
+        (
+            ("receive.c", "#define TURN_MESSAGES 32u", "#define TURN_MESSAGES 2u"),
+            ("receive.c", "#define TURN_NS (250 * NS_PER_US)", "#define TURN_NS 0"),
+        ),
+    ),
     one("tiny-slab", "slab.h", "#define SLAB_KEEP_MAX 1024", "#define SLAB_KEEP_MAX 1"),
     one(
         "tiny-pockets",

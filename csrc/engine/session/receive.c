@@ -11,6 +11,13 @@
 #define LARGE_TIMES     16u
 #define LARGE_BYTES_MAX (256u * 1024u)
 
+/* A client whose messages take longer than this to be told waits for its next turn, so that one who
+ * sends many small ones does not hold up the others. */
+#define TURN_NS (250 * NS_PER_US)
+
+/* So many of them are told in any case, and between two looks at the clock. */
+#define TURN_MESSAGES 32u
+
 uint32_t receive_small_size(uint32_t read_size)
 {
     return read_size < SMALL_BYTES_MAX ? read_size : SMALL_BYTES_MAX;
@@ -248,12 +255,27 @@ static bool cut_next(engine_t *engine, slot_t *slot)
     return frame == FRAME_MESSAGE;
 }
 
-bool engine_next_message(engine_t *engine, const event_t *event, const char **data, uint32_t *len)
+/* Whether EVENT has told of so many messages that it is others' turn. The clock is looked at now and
+ * then only. */
+static bool is_over(engine_t *engine, event_t *event)
 {
-    session_t *session = &event->slot->session;
-    if (atomic_u32_load(&session->mute) != 0) {
+    if (event->messages % TURN_MESSAGES != TURN_MESSAGES - 1) {
         return false;
     }
+    uint64_t now_ns = io_now_ns(engine->io);
+    if (event->turn_ns == 0) {
+        event->turn_ns = now_ns + TURN_NS;
+    }
+    return now_ns >= event->turn_ns;
+}
+
+bool engine_next_message(engine_t *engine, event_t *event, const char **data, uint32_t *len)
+{
+    session_t *session = &event->slot->session;
+    if (atomic_u32_load(&session->mute) != 0 || is_over(engine, event)) {
+        return false;
+    }
+    event->messages++;
     if (!session->cut && !cut_next(engine, event->slot)) {
         return false;
     }
@@ -303,7 +325,8 @@ void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     if (slot->state == SLOT_OPEN && (session->cut || receive_has_more(session))) {
-        slot->pending |= PENDING_DATA; /* it was paused in the middle */
+        slot->pending |= PENDING_DATA; /* it was paused in the middle, or its turn was over */
+        batch->has_rest = true;
     } else {
         let_go(engine, session, batch);
     }

@@ -32,7 +32,9 @@ typedef struct {
     event_kind_t kind;
     slot_t *slot;
     token_t token;
-    void **user; /* the session's pointer for the layer above */
+    void **user;       /* the session's pointer for the layer above */
+    uint64_t turn_ns;  /* of an EVENT_DATA: when its turn is over; 0 = it has just begun */
+    uint32_t messages; /* that it has told of */
     bool keep;
 } event_t;
 
@@ -71,6 +73,7 @@ typedef struct batch {
     sendq_t done; /* pinned buffers whose owners may be released */
     pockets_t pockets;
     bool took_accept;
+    bool has_rest; /* an event's turn was over before its messages were: others come first */
     bool is_timely; /* NOW_NS was read since callbacks last ran */
 
     /* Its share of engine_stats_t. */
