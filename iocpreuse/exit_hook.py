@@ -13,8 +13,8 @@ Owner = TypeVar("Owner")
 Stop = Callable[[Any], object]
 Wait = Callable[[Any, float], object]
 
-# Not a WeakKeyDictionary, which cannot be read while other threads change it: each call on a dict is
-# one step. And in a function of Python's that is called back for a reference, a Ctrl-C is lost.
+# Not a WeakKeyDictionary, which cannot be read while other threads change it: each call on a dict
+# is one step. And in a function of Python's that is called back for a reference, a Ctrl-C is lost.
 _running: dict[weakref.ref[Any], tuple[Stop, Wait]] = {}
 
 
@@ -35,7 +35,9 @@ def forget(owner: object) -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    live = [(owner, *calls) for each, calls in _running.copy().items() if (owner := each()) is not None]
+    live = [
+        (owner, *calls) for each, calls in _running.copy().items() if (owner := each()) is not None
+    ]
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     for owner, stop, _ in live:
         stop(owner)

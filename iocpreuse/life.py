@@ -2,8 +2,7 @@
 
 import enum
 from _thread import start_new_thread
-from collections.abc import Callable
-from threading import Thread
+from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iocpreuse.errors import ServerStateError
@@ -75,6 +74,7 @@ class Attempt:
         self._stopped = stopped
         self._gone = Latch()  # nothing of it is left
         self._engine: Engine | None = None
+        self._manager: Thread | None = None
 
     def is_void(self) -> bool:
         """Whether it has come to nothing, and nobody has asked for a stop meanwhile."""
@@ -108,6 +108,7 @@ class Attempt:
         self.marks["undo"] = True
         self._tell()
         self._gone.wait()
+        self.join()
 
     def stop(self, seconds: float) -> bool:
         """Has it stopped, at once if that has been asked for before. False if it is void."""
@@ -132,6 +133,12 @@ class Attempt:
         # A handler that interrupts whoever is about to begin it would wait for that in vain.
         self.error = ServerStateError(f"cannot start: the server is {State.STOPPED.value}")
         self._come_to_nothing()
+
+    def join(self) -> None:
+        """Waits the moment from the end of all that it does to the end of its thread."""
+        manager = self._manager
+        if manager is not None and manager is not current_thread() and manager.is_alive():
+            manager.join()
 
     def leave_to_parent(self) -> None:
         """In a forked child, where its threads are not."""
@@ -175,7 +182,9 @@ class Attempt:
         if self.marks.setdefault("claim", _THREAD) is not _THREAD:
             return
         try:
-            Thread(target=self._manage, name="iocpreuse-manager", daemon=True).start()
+            manager = Thread(target=self._manage, name="iocpreuse-manager", daemon=True)
+            self._manager = manager
+            manager.start()
         except BaseException as exc:
             self.error = exc
             self._come_to_nothing()
@@ -287,6 +296,10 @@ class Life:
                 if last.marks.get("next") is never:
                     self.stopped.set()
                 raise
+
+    def join(self) -> None:
+        """After the stop: waits until the last thread has ended as well."""
+        self._last().join()
 
     def leave_to_parent(self) -> bool:
         """In a forked child. False if it has no threads and no sockets: it is the child's, too."""

@@ -50,7 +50,9 @@ def resolve(settings: Settings) -> Address:
             flags=socket.AI_PASSIVE,
         )
     except socket.gaierror as exc:
-        raise socket.gaierror(exc.errno, f"cannot resolve the host {host!r}: {exc.strerror}") from None
+        raise socket.gaierror(
+            exc.errno, f"cannot resolve the host {host!r}: {exc.strerror}"
+        ) from None
     except UnicodeError as exc:
         raise socket.gaierror(
             socket.EAI_NONAME, f"cannot resolve the host {host!r}: it cannot be a name ({exc})"

@@ -72,7 +72,10 @@ def test_names_that_are_none(name, meant):
     def helper(self):
         pass
 
-    refused({name: helper}, f"{name} of Wrong is none of a server's callbacks; {meant}".replace("?", r"\?"))
+    refused(
+        {name: helper},
+        f"{name} of Wrong is none of a server's callbacks; {meant}".replace("?", r"\?"),
+    )
     refused({}, f"{name} of Mixin", type("Mixin", (), {name: helper}))
     server = Recorder()
     setattr(server, name, helper)
@@ -82,7 +85,10 @@ def test_names_that_are_none(name, meant):
 
 @pytest.mark.parametrize("value", [5, None, "send"])
 def test_what_cannot_be_called(value):
-    refused({"on_data": value}, r"on_data of Wrong must be a function, def on_data\(self, session, data\)")
+    refused(
+        {"on_data": value},
+        r"on_data of Wrong must be a function, def on_data\(self, session, data\)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,9 @@ def test_what_cannot_be_called(value):
     ],
 )
 def test_parameters(name, value):
-    refused({name: value}, rf"{name} of Wrong takes \(.*\), but it is called with \((self, )?session")
+    refused(
+        {name: value}, rf"{name} of Wrong takes \(.*\), but it is called with \((self, )?session"
+    )
 
 
 def test_a_mixin_behind_the_server():
@@ -116,7 +124,9 @@ def test_a_mixin_behind_the_server():
     class Before(Mixin, iocpreuse.Server):
         pass
 
-    with pytest.raises(TypeError, match=r"Mixin.on_data would never be called.*class Behind\(Mixin, Server\)"):
+    with pytest.raises(
+        TypeError, match=r"Mixin.on_data would never be called.*class Behind\(Mixin, Server\)"
+    ):
         Behind("127.0.0.1").start()
     for each in (Between, Before):
         with each("127.0.0.1") as server, Client(server.address) as client:
@@ -184,7 +194,7 @@ def test_no_init(use):
 def test_no_init_is_told_of_each_name_that_it_sets():
     from iocpreuse.server import _OWN
 
-    assert _OWN == set(vars(iocpreuse.Server()))
+    assert set(vars(iocpreuse.Server())) == _OWN
 
 
 def sends(text):
