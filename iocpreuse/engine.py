@@ -7,7 +7,7 @@ from typing import Any, Final
 from iocpreuse._engine import Engine, Session
 from iocpreuse.listen import name_address, resolve
 from iocpreuse.options import Settings
-from iocpreuse.reason import make_disconnect
+from iocpreuse.reason import make_disconnect, plain_ends
 from iocpreuse.session import SessionId
 
 # Accepts and spare sockets that nobody has needed for so long are given back, half by half.
@@ -59,6 +59,7 @@ def make_engine(
             write_limit=settings.write_limit,
             sessions=sessions,
             make_disconnect=partial(make_disconnect, settings.framing),
+            plain_ends=plain_ends(),
             **hooks,
         )
     except BaseException as exc:

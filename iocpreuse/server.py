@@ -14,7 +14,7 @@ from iocpreuse.listen import LentSocket
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
 from iocpreuse.pending import Aborted, PendingBook
-from iocpreuse.reason import Disconnect
+from iocpreuse.reason import Disconnect, make_error
 from iocpreuse.registry import NamelessView, SessionsView
 from iocpreuse.session import NetId, SessionId
 from iocpreuse.signals import serve_until_stopped
@@ -28,6 +28,17 @@ logger = logging.getLogger("iocpreuse")
 
 def _log_pool(size: int) -> None:
     logger.debug("the accept pool keeps %d accepts posted now", size)
+
+
+def _log_shortage(stage: str, times: int, error: int, seconds: float) -> None:
+    """By Crew's manager: STAGE of a shortage, in which accepts failed TIMES since the last line."""
+    why = make_error(error).strerror if error else "no memory"
+    if stage == "begins":
+        logger.warning("cannot accept clients, who wait in the backlog meanwhile: %s", why)
+    elif stage == "lasts":
+        logger.warning("still cannot accept clients (failed %d times more): %s", times, why)
+    else:
+        logger.warning("clients are accepted again, after %.1f s", seconds)
 
 
 def _log_farewell(session: Session, where: str, exc: BaseException) -> None:
@@ -207,6 +218,7 @@ class Server:
         self._begin_stop(drain)
         if not self._in_callback():
             self._stopped.wait()
+            self._life.join()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until the server has stopped, at most TIMEOUT seconds. Returns whether it has.
@@ -356,6 +368,7 @@ class Server:
             "begin": self._pending.begin,
             "lose": self._lose,
             "on_pool": _log_pool,
+            "on_shortage": _log_shortage,
             "on_farewell": _log_farewell,
         }
 
