@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import select
+import selectors
 import signal
 import subprocess
 import threading
@@ -122,7 +122,9 @@ class ServerProcess:
         line = b""
         while not line.endswith(b"\n"):
             left = max(0.0, deadline - time.monotonic())
-            ready = select.select([self.process.stdout], [], [], left)[0]
+            with selectors.DefaultSelector() as selector:  # select() takes no descriptor over 1023
+                selector.register(self.process.stdout, selectors.EVENT_READ)
+                ready = selector.select(left)
             piece = os.read(self.process.stdout.fileno(), 4096) if ready else b""
             if not piece:
                 self.end()

@@ -119,6 +119,8 @@ class Engine:
         begin: Callable[[Session, Hashable, bytes | None], Pending],
         lose: Callable[[Session, list[bytes], bool], None],
         on_pool: Callable[[int], None],
+        on_shortage: Callable[[str, int, int, float], None],
+        plain_ends: tuple[object, ...],
         on_farewell: Callable[[Session | None, str, BaseException], object],
         wants_unsent: bool,
         max_connections_per_ip: int,

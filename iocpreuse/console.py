@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import ctypes
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from ctypes import wintypes
@@ -32,7 +31,7 @@ _kernel32.GetCurrentProcessId.restype = wintypes.DWORD
 _kernel32.ProcessIdToSessionId.argtypes = (wintypes.DWORD, wintypes.LPDWORD)
 _kernel32.ProcessIdToSessionId.restype = wintypes.BOOL
 
-_lock = threading.Lock()
+# No lock: a Ctrl-C in the main thread could leave it held. Each call on the list is one step.
 _watchers: list[Callable[[], None]] = []
 _registered = False
 _closing = False
@@ -54,10 +53,9 @@ def _ends_us(event: int) -> bool:
 
 def _handle(event: int) -> bool:
     global _closing
-    with _lock:
-        watchers = tuple(_watchers)
-        ends = _ends_us(event)
-        _closing = _closing or (ends and bool(watchers))
+    watchers = tuple(_watchers)
+    ends = _ends_us(event)
+    _closing = _closing or (ends and bool(watchers))
     if not watchers or not ends:
         # False: on to the next handler, which makes signals of Ctrl-C and Ctrl-Break. It would make
         # one of a log-off as well.
@@ -74,7 +72,10 @@ HANDLER: Final = _HANDLER(_handle)
 
 
 def _register() -> None:
-    """Once: the system calls handlers under a lock, and one that is taken off waits for it."""
+    """Once: the system calls handlers under a lock, and one that is taken off waits for it.
+
+    In the main thread only.
+    """
     global _registered
     if not _registered:
         if not _kernel32.SetConsoleCtrlHandler(HANDLER, True):
@@ -95,11 +96,10 @@ def watch_console(tell: Callable[[], None]) -> Iterator[None]:
 
     The program then has WAIT_SECONDS to come to its end. TELL must not block.
     """
-    with _lock:
+    try:
         _register()
         _watchers.append(tell)
-    try:
         yield
     finally:
-        with _lock:
+        with contextlib.suppress(ValueError):
             _watchers.remove(tell)

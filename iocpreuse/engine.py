@@ -7,7 +7,7 @@ from typing import Any, Final
 from iocpreuse._engine import Engine, Session
 from iocpreuse.listen import name_address, resolve
 from iocpreuse.options import Settings
-from iocpreuse.reason import make_disconnect
+from iocpreuse.reason import make_disconnect, plain_ends
 from iocpreuse.session import SessionId
 
 # Accepts and spare sockets that nobody has needed for so long are given back, half by half.
@@ -22,16 +22,18 @@ def make_engine(
     """An engine that is bound and listens; OSError, which names the address, where it cannot.
 
     It fills SESSIONS. HOOKS are the callbacks of find_callbacks, and what the
-    facade itself wants to be called for. A socket in SETTINGS passes to the engine.
+    facade itself wants to be called for. Of a socket in SETTINGS it gets a duplicate.
     """
-    handle = None if settings.sock is None else settings.sock.fileno()
-    if handle == -1:
-        raise OSError(errno.EBADF, "the socket given as sock has been closed")
-    address = resolve(settings) if handle is None else None
+    sock = None
+    if settings.sock is not None:
+        if settings.sock.fileno() == -1:
+            raise OSError(errno.EBADF, "the socket given as sock has been closed")
+        sock = settings.sock.dup()
+    address = resolve(settings) if sock is None else None
     try:
         engine = Engine(
             address=address,
-            handle=handle,
+            handle=None if sock is None else sock.fileno(),
             backlog=settings.backlog,
             dual_stack=settings.dual_stack,
             concurrency=settings.concurrency,
@@ -57,10 +59,15 @@ def make_engine(
             write_limit=settings.write_limit,
             sessions=sessions,
             make_disconnect=partial(make_disconnect, settings.framing),
+            plain_ends=plain_ends(),
             **hooks,
         )
-    except OSError as exc:
-        raise name_address(exc, settings) from None
-    if settings.sock is not None:
-        settings.sock.detach()  # the engine owns it now
+    except BaseException as exc:
+        if sock is not None:
+            sock.close()
+        if isinstance(exc, OSError):
+            raise name_address(exc, settings) from None
+        raise
+    if sock is not None:
+        sock.detach()  # the engine owns it now
     return engine

@@ -1,5 +1,10 @@
 """The exceptions of the package. The extension raises the same classes."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iocpreuse.session import SessionId
+
 
 class IocpReuseError(Exception):
     """The base of every exception that only this package raises."""
@@ -10,7 +15,13 @@ class ServerStateError(IocpReuseError, RuntimeError):
 
 
 class SessionClosed(IocpReuseError, ConnectionError):
-    """The session has ended, or its sending side has: nothing more can be sent to this client."""
+    """The session has ended, or its sending side has: nothing more can be sent to this client.
+
+    `session_id` is its id, None in one that the application has made itself. Out of a callback of
+    that session it is no error; out of another one's it is, and that session goes on.
+    """
+
+    session_id: "SessionId | None" = None
 
 
 class StaleSession(SessionClosed):
@@ -22,4 +33,10 @@ class LoginConflict(IocpReuseError):
 
 
 class WriteOverflow(IocpReuseError, BlockingIOError):
-    """More than `write_limit` bytes would be queued; the session has been aborted."""
+    """More than `write_limit` bytes would be queued; the session has been aborted.
+
+    `session_id` is its id, None in one that the application has made itself. Out of a callback of
+    another session it is an error that does not end that one.
+    """
+
+    session_id: "SessionId | None" = None

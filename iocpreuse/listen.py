@@ -1,5 +1,6 @@
-"""Where a server listens: from host and port to the engine's address, and errors that name it."""
+"""Where a server listens: an address or a socket for the engine, and errors that name it."""
 
+import contextlib
 import socket
 from typing import Final
 
@@ -40,13 +41,22 @@ def resolve(settings: Settings) -> Address:
     host = settings.host
     if host is None:
         host = "::" if settings.dual_stack and _dual_stack_works() else "0.0.0.0"
-    found = socket.getaddrinfo(
-        host,
-        settings.port,
-        type=socket.SOCK_STREAM,
-        proto=socket.IPPROTO_TCP,
-        flags=socket.AI_PASSIVE,
-    )
+    try:
+        found = socket.getaddrinfo(
+            host,
+            settings.port,
+            type=socket.SOCK_STREAM,
+            proto=socket.IPPROTO_TCP,
+            flags=socket.AI_PASSIVE,
+        )
+    except socket.gaierror as exc:
+        raise socket.gaierror(
+            exc.errno, f"cannot resolve the host {host!r}: {exc.strerror}"
+        ) from None
+    except UnicodeError as exc:
+        raise socket.gaierror(
+            socket.EAI_NONAME, f"cannot resolve the host {host!r}: it cannot be a name ({exc})"
+        ) from None
     found = [entry for entry in found if entry[0] in _VERSIONS]
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has no IPv4 or IPv6 address")
@@ -56,9 +66,44 @@ def resolve(settings: Settings) -> Address:
 
 def name_address(exc: OSError, settings: Settings) -> OSError:
     """The same error with the address in its text, as asyncio words it."""
-    text = (
-        f"error while attempting to listen on {settings.host or 'all interfaces'} "
-        f"port {settings.port}: {(exc.strerror or str(exc)).lower()}"
-    )
+    if settings.sock is None:
+        where = f"{settings.host or 'all interfaces'} port {settings.port}"
+    else:
+        where = f"the socket given as sock, {settings.sock!r}"
+    text = f"error while attempting to listen on {where}: {(exc.strerror or str(exc)).lower()}"
     code: int | None = getattr(exc, "winerror", None)
     return OSError(exc.errno, text) if code is None else OSError(None, text, None, code)
+
+
+class LentSocket:
+    """A listening socket that an application gives its server.
+
+    The engine gets a duplicate. The application's object is closed when the server serves, but what
+    it was stays here until the stop begins: a start that is interrupted gives it back.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """SOCK is the application's."""
+        self._sock = sock
+        self._timeout = sock.gettimeout()
+        self._kept: socket.socket | None = None
+
+    def keep(self) -> None:
+        """The server has it."""
+        self._kept = socket.socket(fileno=self._sock.detach())
+
+    def leave(self) -> None:
+        """Nothing is to be listened on any more."""
+        if self._kept is not None:
+            self._kept.close()
+
+    def give_back(self) -> None:
+        """The application has it again, as it was."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.fileno() != -1:
+            family, kind, proto = kept.family, kept.type, kept.proto
+            # A socket object may be made anew, with another descriptor.
+            socket.socket.__init__(self._sock, family, kind, proto, kept.detach())
+        # The engine's duplicate was non-blocking, and so is this one.
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(self._timeout)

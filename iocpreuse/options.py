@@ -26,7 +26,9 @@ class Options(TypedDict, total=False):
 
     backlog: int | None  # connections the system queues for us; None = its maximum
     dual_stack: bool  # "::" also takes IPv4; True
-    sock: socket.socket | None  # serve on this listening socket, which is the server's then; None
+    # Serve on this listening socket: once the server has started it is the server's, which closes
+    # it when it stops. A start that fails gives it back.
+    sock: socket.socket | None  # None
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
     attach_budget: float  # s a worker may keep a GIL that others want, to serve more; 0.001

@@ -5,7 +5,7 @@ import os
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from iocpreuse.framing import Framing
 
@@ -50,6 +50,44 @@ class Disconnect:
     unsent_bytes: int
     detail: str | None = None
 
+    def _plain(self) -> tuple[Any, ...]:
+        """What it tells, the error by its text: exceptions are equal only to themselves."""
+        error = self.error
+        said = None if error is None else (type(error), _code(error), *error.args)
+        return self.reason, self.initiator, self.ntstatus, said, self.unsent_bytes, self.detail
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both tell the same end."""
+        return self._plain() == other._plain() if isinstance(other, Disconnect) else NotImplemented
+
+    def __hash__(self) -> int:
+        """By what is told."""
+        return hash(self._plain())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With the error by its number: Python's way forgets a winerror."""
+        made = self.error is not None and self.error.args == make_error(_code(self.error)).args
+        error = _code(self.error) if self.error is not None and made else self.error
+        rest = (self.unsent_bytes, self.detail)
+        return _restore, (self.reason, self.initiator, self.ntstatus, error, *rest)
+
+
+def _code(error: OSError) -> int:
+    code: int | None = getattr(error, "winerror", None)
+    return (error.errno or 0) if code is None else code
+
+
+def _restore(
+    reason: CloseReason,
+    initiator: Initiator,
+    ntstatus: int | None,
+    error: OSError | int | None,
+    unsent_bytes: int,
+    detail: str | None,
+) -> Disconnect:
+    made = make_error(error) if isinstance(error, int) else error
+    return Disconnect(reason, initiator, ntstatus, made, unsent_bytes, detail)
+
 
 # The indexes that the engine counts by (csrc/engine/life/reason.h).
 _REASONS: Final = tuple(CloseReason)
@@ -75,6 +113,23 @@ def make_error(code: int) -> OSError:
 def name_reasons(counts: dict[int, int]) -> dict[CloseReason, int]:
     """Counts by the engine's indexes, by CloseReason."""
     return {_REASONS[index]: count for index, count in counts.items()}
+
+
+_BY_PEER: Final = (CloseReason.PEER_EOF, CloseReason.PEER_RESET)
+
+
+def plain_ends() -> tuple[Disconnect, ...]:
+    """A Disconnect for each reason, by the engine's index: for when there is no memory for more."""
+    return tuple(
+        Disconnect(
+            reason,
+            "peer" if reason in _BY_PEER else "stack" if reason is CloseReason.NETWORK else "local",
+            None,
+            None,
+            0,
+        )
+        for reason in _REASONS
+    )
 
 
 def make_disconnect(

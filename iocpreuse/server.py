@@ -1,26 +1,24 @@
 """The server that applications subclass: Server."""
 
-import enum
 import logging
-import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
 
 from iocpreuse import exit_hook, fork_hook
 from iocpreuse._engine import Engine, Session
 from iocpreuse.callbacks import find_callbacks
 from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
-from iocpreuse.latch import Latch
+from iocpreuse.life import Life, State
+from iocpreuse.listen import LentSocket
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
 from iocpreuse.pending import Aborted, PendingBook
-from iocpreuse.reason import Disconnect
+from iocpreuse.reason import Disconnect, make_error
 from iocpreuse.registry import NamelessView, SessionsView
 from iocpreuse.session import NetId, SessionId
 from iocpreuse.signals import serve_until_stopped
 from iocpreuse.stats import Stats, make_stats
-from iocpreuse.threads import Crew
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,16 +30,37 @@ def _log_pool(size: int) -> None:
     logger.debug("the accept pool keeps %d accepts posted now", size)
 
 
+def _log_shortage(stage: str, times: int, error: int, seconds: float) -> None:
+    """By Crew's manager: STAGE of a shortage, in which accepts failed TIMES since the last line."""
+    why = make_error(error).strerror if error else "no memory"
+    if stage == "begins":
+        logger.warning("cannot accept clients, who wait in the backlog meanwhile: %s", why)
+    elif stage == "lasts":
+        logger.warning("still cannot accept clients (failed %d times more): %s", times, why)
+    else:
+        logger.warning("clients are accepted again, after %.1f s", seconds)
+
+
 def _log_farewell(session: Session, where: str, exc: BaseException) -> None:
     logger.debug("%s for %s ended early: %s", where, session.peername, exc)
 
 
-class _State(enum.Enum):
-    NEW = "not started"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    INHERITED = "another process's, from which this one was forked"
+# What __init__ sets.
+_OWN: Final = frozenset(
+    (
+        "_address",
+        "_connected_only_view",
+        "_engine",
+        "_life",
+        "_logged_in_view",
+        "_logins",
+        "_pending",
+        "_sessions",
+        "_settings",
+        "_stopped",
+        "_view",
+    )
+)
 
 
 class Server:
@@ -78,13 +97,24 @@ class Server:
         self._view = SessionsView(self._sessions)
         self._connected_only_view = NamelessView(self._sessions)
         self._logged_in_view = SessionsView(self._logins.logged_in)
-        self._lock = threading.Lock()  # for _state and what goes with it; never in a callback
-        self._state = _State.NEW
-        self._stopped = Latch()
+        self._life = Life()
+        self._stopped = self._life.stopped
         self._engine: Engine | None = None
         self._address: tuple[Any, ...] = ()
 
-    # The callbacks. One that a subclass leaves alone is never called.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Only for what is not there: nothing of ours is, if __init__ was not called."""
+            if name in _OWN:
+                raise ServerStateError(
+                    f"{type(self).__name__} did not call Server.__init__: its own __init__ must "
+                    "begin with super().__init__(...)"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # The callbacks. One that a subclass leaves alone is never called. A name that begins with on_
+    # and is none of these is a TypeError from `start`, and so is a callback that is `async def`.
 
     def on_connect(self, session: Session) -> bool | None:
         """A client is here: the first callback of its session. False refuses it."""
@@ -141,35 +171,22 @@ class Server:
         """Binds, listens, probes whether sockets can be recycled, and serves in the background.
 
         Raises OSError where it cannot listen: EADDRINUSE (10048 on Windows) when another has the
-        port, socket.gaierror for a host that does not resolve. After that it may be tried
-        again; once started, and after `stop`, it is a ServerStateError.
+        port, socket.gaierror for a host that does not resolve; TypeError for callbacks that cannot
+        be meant so. Where it raises, also for a Ctrl-C, nothing of it stays: the port is free, a
+        socket given as `sock` is the caller's again, and it may be tried again. Once started, and
+        after `stop`, it is a ServerStateError. A `stop` that comes meanwhile, in another
+        thread or a signal handler, is heeded as soon as the server serves.
         """
-        if not hasattr(self, "_lock"):
-            raise ServerStateError(f"{type(self).__name__} did not call Server.__init__")
         fork_hook.watch(self)
-        with self._lock:
-            if self._state is not _State.NEW:
-                raise ServerStateError(f"cannot start: the server is {self._state.value}")
-            hooks = find_callbacks(self, Server) | {
-                "login": self._logins.login,
-                "logout": self._logins.logout,
-                "begin": self._pending.begin,
-                "lose": self._lose,
-                "on_pool": _log_pool,
-                "on_farewell": _log_farewell,
-            }
-            engine = make_engine(self._settings, self._sessions, hooks)
-            # Callbacks run before this returns, and use both.
-            self._engine, self._address = engine, engine.address
-            try:
-                Crew(engine, self._settings.workers, self._ended).start()
-            except BaseException:
-                self._engine, self._address = None, ()
-                raise
-            self._state = _State.RUNNING
-        exit_hook.stop_at_exit(self)
-        logger.debug("serving on %s, recycling %s", self._address, engine.recycling)
-        return self
+        attempt = self._life.attempt(_Opening(self, self._hooks()), self._settings.workers)
+        exit_hook.stop_at_exit(self, Server._stop_at_exit, Server.wait)
+        try:
+            self._life.start(attempt)
+            logger.debug("serving on %s", self._address)
+            return self
+        except BaseException:
+            attempt.undo()
+            raise
 
     def serve_forever(self, *, handle_signals: bool = True) -> None:
         """Starts the server if it is not, and returns when it has stopped.
@@ -201,6 +218,7 @@ class Server:
         self._begin_stop(drain)
         if not self._in_callback():
             self._stopped.wait()
+            self._life.join()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until the server has stopped, at most TIMEOUT seconds. Returns whether it has.
@@ -226,18 +244,17 @@ class Server:
 
     def __enter__(self) -> Self:
         """Starts it, unless it is running; ServerStateError when it has stopped."""
-        return self if self._state is _State.RUNNING else self.start()
+        return self if self._life.state is State.RUNNING else self.start()
 
     def __exit__(self, *exc: object) -> None:
         """Stops it, as `stop` does; a stop under way is waited for, not hurried.
 
         A forked child that leaves the block leaves the server to its parent.
         """
-        if self._state is _State.INHERITED:
+        state = self._life.state
+        if state is State.INHERITED:
             return
-        with self._lock:
-            stopping = self._state is _State.STOPPING
-        if stopping and not self._in_callback():
+        if state is State.STOPPING and not self._in_callback():
             self._stopped.wait()
         else:
             self.stop()
@@ -322,8 +339,10 @@ class Server:
 
     def __repr__(self) -> str:
         """Its class, address and state."""
+        if "_life" not in vars(self):
+            return f"<{type(self).__name__} without Server.__init__>"
         where = self._address or (self._settings.host, self._settings.port)
-        return f"<{type(self).__name__} {where} {self._state.value}>"
+        return f"<{type(self).__name__} {where} {self._life.state.value}>"
 
     # Inside.
 
@@ -341,8 +360,21 @@ class Server:
         finally:
             self._pending.settle(requests, owner)
 
+    def _hooks(self) -> dict[str, Any]:
+        """What the engine calls: the application's callbacks, and the facade."""
+        return find_callbacks(self, Server) | {
+            "login": self._logins.login,
+            "logout": self._logins.logout,
+            "begin": self._pending.begin,
+            "lose": self._lose,
+            "on_pool": _log_pool,
+            "on_shortage": _log_shortage,
+            "on_farewell": _log_farewell,
+        }
+
     def _start_if_new(self) -> None:
-        if self._state is _State.NEW:
+        self._life.settle()
+        if self._life.state is State.NEW:
             self.start()
 
     def _stop_for_signal(self, *, drain_max: float | None) -> None:
@@ -351,22 +383,12 @@ class Server:
 
     def _begin_stop(self, drain: float | None = None) -> None:
         self._refuse_inherited()
-        seconds = self._settings.drain_timeout if drain is None else check_seconds("drain", drain)
-        with self._lock:
-            if self._state is _State.NEW:
-                self._state = _State.STOPPED
-                self._stopped.set()
-            elif self._state is _State.RUNNING:
-                self._state = _State.STOPPING
-                self._running_engine().stop(seconds)
-            elif self._state is _State.STOPPING:
-                self._running_engine().stop(0.0)
+        self._life.stop(
+            self._settings.drain_timeout if drain is None else check_seconds("drain", drain)
+        )
 
-    def _ended(self) -> None:
-        """The last thread is about to end: the engine is empty."""
-        with self._lock:
-            self._state = _State.STOPPED
-        self._stopped.set()
+    def _stop_at_exit(self) -> None:
+        self._begin_stop(0.0)
 
     def _running_engine(self) -> Engine:
         engine = self._engine  # once: a start that fails in another thread takes it away
@@ -377,10 +399,8 @@ class Server:
 
     def _leave_to_parent(self) -> None:
         """For fork_hook.py, in a forked child: the server and its clients are the parent's."""
-        if self._state in (_State.NEW, _State.STOPPED) and not self._lock.locked():
-            return  # it has no threads and no sockets
-        self._lock = threading.Lock()
-        self._state = _State.INHERITED
+        if not self._life.leave_to_parent():
+            return
         exit_hook.forget(self)
         self._sessions.clear()
         self._logins._leave_to_parent()
@@ -390,8 +410,8 @@ class Server:
             self._engine = None
 
     def _refuse_inherited(self) -> None:
-        if self._state is _State.INHERITED:
-            raise ServerStateError(f"the server is {self._state.value}")
+        if self._life.state is State.INHERITED:
+            raise ServerStateError(f"the server is {State.INHERITED.value}")
 
     def _in_callback(self) -> bool:
         engine = self._engine
@@ -400,3 +420,32 @@ class Server:
     def _refuse_in_callback(self, call: str) -> None:
         if self._in_callback():
             raise ServerStateError(f"{call}() in a callback would wait for itself for ever")
+
+
+class _Opening:
+    """What a start opens for its server, and what becomes of it."""
+
+    def __init__(self, server: Server, hooks: dict[str, Any]) -> None:
+        self._server = server
+        self._hooks = hooks
+        sock = server._settings.sock
+        self._sock = None if sock is None else LentSocket(sock)
+
+    def open(self) -> Engine:
+        server = self._server
+        return make_engine(server._settings, server._sessions, self._hooks)
+
+    def keep(self, engine: Engine) -> None:
+        # Callbacks run before `start` returns, and use both.
+        self._server._engine, self._server._address = engine, engine.address
+        if self._sock is not None:
+            self._sock.keep()
+
+    def leave(self) -> None:
+        if self._sock is not None:
+            self._sock.leave()
+
+    def undo(self) -> None:
+        self._server._engine, self._server._address = None, ()
+        if self._sock is not None:
+            self._sock.give_back()

@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, Final, Protocol, Self
+from types import FrameType
+from typing import Any, Final, Protocol
 
 from iocpreuse import fork_hook
 from iocpreuse.latch import Latch
@@ -32,40 +32,35 @@ _STOP_SIGNALS = tuple(
 
 
 class StopSignals:
-    """Counts the signals that ask for a stop, instead of what they did before."""
+    """Counts the signals that ask for a stop, instead of what they did before.
+
+    `close` undoes what `open` has done, also where a signal has cut either short.
+    """
 
     def __init__(self) -> None:
         """Counts from 0."""
         self.count = 0
         self._saved: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
         """Takes the signals over, if this is the main thread; else none can be taken."""
         if threading.current_thread() is threading.main_thread():
             fork_hook.watch(self)
             for number in _STOP_SIGNALS:
-                self._saved[number] = signal.signal(number, self._note)
-        return self
+                self._saved[number] = signal.getsignal(number)
+                signal.signal(number, self._note)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Puts the handlers back that were there before."""
+    def close(self) -> None:
+        """Puts the handlers back that were there before: Ctrl-C, which may cut it short, last."""
         fork_hook.forget(self)
-        self._restore()
+        for number, handler in reversed(list(self._saved.items())):
+            # None: it was not installed from Python, and cannot be from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            self._saved.pop(number, None)
 
     def _leave_to_parent(self) -> None:
         """In a forked child nobody looks at the count: signals do there what they did before."""
-        self._restore()
-
-    def _restore(self) -> None:
-        while self._saved:
-            number, handler = self._saved.popitem()
-            # None: it was not installed from Python, and cannot be from here.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self.close()
 
     # It interrupts the main thread anywhere, so it takes no lock and calls nothing.
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -99,18 +94,39 @@ def serve_until_stopped(start: Callable[[], object], stop: Stop, stopped: Latch)
     On Windows also when the console is closed, the user logs off, or the system ends; in the main
     thread only.
     """
+    signals, wakeup = StopSignals(), Wakeup()
+    try:
+        try:
+            _serve(signals, wakeup, start, stop, stopped)
+        finally:
+            wakeup.close()
+            signals.close()
+    except BaseException:
+        wakeup.close()  # again: it may have been cut short itself
+        signals.close()
+        raise
+
+
+def _serve(
+    signals: StopSignals,
+    wakeup: Wakeup,
+    start: Callable[[], object],
+    stop: Stop,
+    stopped: Latch,
+) -> None:
+    # The signals first: from then on none interrupts what follows.
+    signals.open()
+    wakeup.open()
+    closing = Closing(wakeup.wake)
     with contextlib.ExitStack() as stack:
-        wakeup = stack.enter_context(Wakeup())
-        signals = stack.enter_context(StopSignals())
-        closing = Closing(wakeup.wake)
         if threading.current_thread() is threading.main_thread():
             stack.enter_context(watch_console(closing.tell))
         start()
         heeded = 0
-        with stopped.waking(wakeup.wake):
-            while not stopped.is_set():
-                closes = closing.has_come
-                while heeded < signals.count + closes:
-                    heeded += 1
-                    stop(drain_max=CLOSE_DRAIN_SECONDS if closes else None)
-                wakeup.sleep()
+        stack.enter_context(stopped.waking(wakeup.wake))
+        while not stopped.is_set():
+            closes = closing.has_come
+            while heeded < signals.count + closes:
+                heeded += 1
+                stop(drain_max=CLOSE_DRAIN_SECONDS if closes else None)
+            wakeup.sleep()

@@ -2,10 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from iocpreuse.reason import CloseReason, name_reasons
+
+Key = TypeVar("Key")
+
+
+class Counts(dict[Key, int]):
+    """How often what has occurred: a dict that cannot be changed, and so has a hash."""
+
+    __slots__ = ()
+
+    def _refuse(self, *arguments: object, **options: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} of a snapshot cannot be changed")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """By what it counts."""
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[type["Counts[Key]"], tuple[dict[Key, int]]]:
+        """From a plain dict: it cannot be filled item by item."""
+        return type(self), (dict(self),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,6 @@ class Stats:
 
 def make_stats(figures: dict[str, Any]) -> Stats:
     """The Stats for the engine's figures; the mappings in it are made read-only."""
-    figures["replaced_by_cause"] = MappingProxyType(figures["replaced_by_cause"])
-    figures["closed_by_reason"] = MappingProxyType(name_reasons(figures["closed_by_reason"]))
+    figures["replaced_by_cause"] = Counts(figures["replaced_by_cause"])
+    figures["closed_by_reason"] = Counts(name_reasons(figures["closed_by_reason"]))
     return Stats(**figures)

@@ -182,6 +182,10 @@ bool engine_manage(engine_t *engine);
 /* How many accepts the pool keeps posted at present. */
 uint32_t engine_pool_size(engine_t *engine);
 
+/* How often posting accepts had to be put off so far, because something was short; and in ERROR the
+ * native error of the last time, 0 = memory of our own. */
+uint64_t engine_shortages(engine_t *engine, int *error);
+
 /* Begins to stop: clients get DRAIN_NS to take what is queued for them; 0 aborts.
  * May be called again, to shorten that. Any thread. */
 void engine_stop(engine_t *engine, uint64_t drain_ns);

@@ -52,6 +52,8 @@ struct engine {
     bool refusing;          /* the last client was turned away */
     bool paused;            /* no accept is posted until the application wants more clients */
     uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
+    uint64_t shortages;     /* times that it was put off */
+    int shortage_error;     /* and the native error of the last; 0 = no memory of our own */
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 

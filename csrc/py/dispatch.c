@@ -2,43 +2,37 @@
 #include "../base/copy.h"
 #include "state.h"
 
-/* The exception that is set, with its traceback; none is set then. */
-static PyObject *take_exception(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != NULL) {
-        PyException_SetTraceback(value, traceback);
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return value;
-#endif
-}
+/* What an exception out of a callback means. */
+typedef enum {
+    MEANS_ERROR,      /* the session is ended */
+    MEANS_FAREWELL,   /* only what is known already: this very client is going, which a callback may
+                       * find out by sending to it */
+    MEANS_OTHERS_END, /* of another session: no reason to end this one */
+} meaning_t;
 
-/* Whether EXCEPTION only says what is known already: that this very client is going. A reset can
- * come while a callback runs, and what it still sends then raises. */
-static bool is_farewell(engine_object_t *self, const event_t *event, PyObject *exception)
+static meaning_t find_meaning(engine_object_t *self, const event_t *event, PyObject *exception)
 {
-    session_info_t info;
-    return PyErr_GivenExceptionMatches(exception, self->state->session_closed) &&
-           engine_info(self->engine, event->token, &info) == CALL_OK && info.closing;
+    token_t about;
+    if (!exception_tells(self->state, exception, &about) || about == TOKEN_NONE) {
+        return MEANS_ERROR;
+    }
+    if (about != event->token) {
+        return MEANS_OTHERS_END;
+    }
+    /* When the end is told, it is nothing new. */
+    bool closed = PyErr_GivenExceptionMatches(exception, self->state->session_closed);
+    return closed && event->kind != EVENT_CLOSED ? MEANS_FAREWELL : MEANS_ERROR;
 }
 
 /* Gives the exception that is set to on_error, and ends that session alone. */
 static void failed(engine_object_t *self, const event_t *event, PyObject *session,
                    const char *where)
 {
-    PyObject *value = take_exception();
-    PyObject *handler = self->on_error;
-    if (is_farewell(self, event, value)) {
-        handler = self->on_farewell;
-    } else {
-        atomic_u64_add(&self->callback_errors, 1);
+    PyObject *value = exception_take();
+    meaning_t meaning = find_meaning(self, event, value);
+    PyObject *handler = meaning == MEANS_FAREWELL ? self->on_farewell : self->on_error;
+    atomic_u64_add(&self->callback_errors, meaning != MEANS_FAREWELL);
+    if (meaning == MEANS_ERROR) {
         (void)engine_abort(self->engine, event->token, REASON_CALLBACK_ERROR, false);
     }
     PyObject *result =
@@ -64,35 +58,62 @@ static PyObject *call(engine_object_t *self, const event_t *event, PyObject *cal
     return result;
 }
 
-/* The registry's key is an int, as Session.id is. */
-static int register_session(engine_object_t *self, token_t token, PyObject *session)
+/* How often what the end of a session has to do is tried where memory is short. What is in the way
+ * may be gone a moment later; and it is not given up for one that the collector might free. */
+#define TRIES 100
+
+/* The facade takes the name back, if there is one. May be called again. */
+static void logout(engine_object_t *self, const event_t *event, PyObject *session)
 {
-    PyObject *key = PyLong_FromUnsignedLongLong(token);
-    if (key == NULL) {
-        return -1;
+    for (int tried = 0; tried < TRIES; tried++) {
+        PyObject *result = PyObject_CallOneArg(self->logout, session);
+        if (result != NULL) {
+            Py_DECREF(result);
+            return;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
+            break;
+        }
+        PyErr_Clear();
     }
-    int status = PyDict_SetItem(self->sessions, key, session);
-    Py_DECREF(key);
-    return status;
+    if (!PyErr_Occurred()) {
+        PyErr_NoMemory();
+    }
+    failed(self, event, session, "logout");
 }
 
-/* Out of the registries, before the application hears of the end. A login that comes at the same
- * moment looks whether the session ends after it has registered it. */
+/* Out of the registries, before the application hears of the end; without memory. A login that
+ * comes at the same moment looks whether the session ends after it has registered it. */
 static void unregister_session(engine_object_t *self, const event_t *event,
                                session_object_t *session)
 {
-    PyObject *key = PyLong_FromUnsignedLongLong(event->token);
-    if (key == NULL || PyDict_DelItem(self->sessions, key) < 0) {
-        PyErr_Clear(); /* it never came in: no memory at its start */
+    if (PyDict_DelItem(self->sessions, session->id) < 0) {
+        PyErr_Clear(); /* an engine that is being forgotten */
     }
-    Py_XDECREF(key);
     bool has_name;
     Py_BEGIN_CRITICAL_SECTION(session);
     has_name = session->net_id != Py_None;
     Py_END_CRITICAL_SECTION();
     if (has_name) {
-        Py_XDECREF(call(self, event, self->logout, (PyObject *)session, NULL, "logout"));
+        logout(self, event, (PyObject *)session);
     }
+}
+
+/* The messages of SESSION that its client has nothing of. Where there is no memory to list them, an
+ * empty list, and they are said to be among those that it may have in part. */
+static PyObject *list_unsent(const session_t *session, bool *partial)
+{
+    PyObject *unsent = sending_unsent(&session->out, session->send_len, partial);
+    if (unsent == NULL) {
+        PyErr_Clear();
+        *partial = true;
+        unsent = PyList_New(0);
+    }
+    if (unsent == NULL) {
+        PyErr_Clear();
+        unsent = PyTuple_New(0); /* of which there is one, always */
+    }
+    return unsent;
 }
 
 /* The end of a session with requests that nobody has answered, or with messages unsent. */
@@ -104,23 +125,21 @@ static void lose(engine_object_t *self, const event_t *event, session_object_t *
         return;
     }
     bool partial;
-    PyObject *unsent = sending_unsent(&slot_session->out, slot_session->send_len, &partial);
-    PyObject *result = NULL;
-    if (unsent != NULL) {
-        result = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, unsent,
-                                              partial ? Py_True : Py_False, NULL);
-    }
+    PyObject *unsent = list_unsent(slot_session, &partial);
+    PyObject *result = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, unsent,
+                                                    partial ? Py_True : Py_False, NULL);
     if (result == NULL) {
         failed(self, event, (PyObject *)session, "on_abort");
     }
-    Py_XDECREF(unsent);
+    Py_DECREF(unsent);
     Py_XDECREF(result);
 }
 
 static void on_open(engine_object_t *self, event_t *event)
 {
     PyObject *session = session_new(self, event);
-    if (session == NULL || register_session(self, event->token, session) < 0) {
+    if (session == NULL ||
+        PyDict_SetItem(self->sessions, ((session_object_t *)session)->id, session) < 0) {
         failed(self, event, session, "accept");
         Py_XDECREF(session);
         return;
@@ -197,7 +216,7 @@ static void on_eof(engine_object_t *self, event_t *event, PyObject *session)
     }
 }
 
-static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
+static PyObject *make_whole_disconnect(engine_object_t *self, const ending_t *ending)
 {
     PyObject *status = Py_NewRef(Py_None);
     if (IO_NATIVE_NTSTATUS && ending->has_status) {
@@ -210,6 +229,19 @@ static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
                                  (int)ending->initiator, status, ending->error,
                                  (unsigned long long)ending->unsent_bytes, (int)ending->fault,
                                  (unsigned long long)ending->fault_len);
+}
+
+/* The Disconnect; where memory is short, one that tells no more than the reason. */
+static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
+{
+    for (int tried = 0; tried < TRIES; tried++) {
+        PyObject *disconnect = make_whole_disconnect(self, ending);
+        if (disconnect != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+            return disconnect;
+        }
+        PyErr_Clear();
+    }
+    return Py_NewRef(PyTuple_GET_ITEM(self->plain_ends, (Py_ssize_t)ending->reason));
 }
 
 /* A status that correct code never sees is an error of ours, and is said to be one. */

@@ -1,4 +1,5 @@
 /* engine_type.c: iocpreuse._engine.Engine, which the facade drives. */
+#include "shortage.h"
 #include "state.h"
 
 /* The OSError for a native error: a Winsock code on Windows, errno elsewhere. */
@@ -62,6 +63,8 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->begin);
     Py_VISIT(self->lose);
     Py_VISIT(self->on_pool);
+    Py_VISIT(self->on_shortage);
+    Py_VISIT(self->plain_ends);
     Py_VISIT(self->on_farewell);
     return 0;
 }
@@ -82,6 +85,8 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->begin);
     Py_CLEAR(self->lose);
     Py_CLEAR(self->on_pool);
+    Py_CLEAR(self->on_shortage);
+    Py_CLEAR(self->plain_ends);
     Py_CLEAR(self->on_farewell);
     return 0;
 }
@@ -162,22 +167,41 @@ static void tell_pool(engine_object_t *self, uint32_t size)
     Py_XDECREF(result);
 }
 
+/* Tells the facade of a shortage. */
+static void tell_shortage(engine_object_t *self, shortage_t *shortage, shortage_news_t news)
+{
+    static const char *const stages[] = {NULL, "begins", "lasts", "over"};
+    PyObject *result = PyObject_CallFunction(
+        self->on_shortage, "sKid", stages[news], (unsigned long long)shortage->told,
+        shortage->error, (double)(shortage->last_ns - shortage->since_ns) / 1e9);
+    if (result == NULL) {
+        PyErr_WriteUnraisable(self->on_shortage);
+    }
+    Py_XDECREF(result);
+}
+
 static PyObject *engine_type_manage(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
     uint32_t told = engine_pool_size(self->engine);
+    shortage_t shortage = {0};
     bool more = true;
     while (more) {
         uint32_t size;
+        shortage_news_t news;
         Py_BEGIN_ALLOW_THREADS;
         do {
             more = engine_manage(self->engine);
             size = engine_pool_size(self->engine);
-        } while (more && size == told);
+            news = shortage_look(&shortage, self->engine);
+        } while (more && size == told && news == SHORTAGE_NO_NEWS);
         Py_END_ALLOW_THREADS;
         if (size != told) {
             told = size;
             tell_pool(self, size);
+        }
+        if (news != SHORTAGE_NO_NEWS) {
+            tell_shortage(self, &shortage, news);
         }
     }
     atomic_u32_store(&self->stopped, 1);
@@ -233,7 +257,7 @@ static PyObject *engine_type_pause(engine_object_t *self, PyObject *paused)
 }
 
 /* What is told where the session is not at hand: whether the client is still there. */
-static PyObject *result_by_id(engine_object_t *self, call_t result)
+static PyObject *result_by_id(engine_object_t *self, token_t token, call_t result)
 {
     if (result == CALL_FULL) {
         Py_RETURN_TRUE;
@@ -241,7 +265,7 @@ static PyObject *result_by_id(engine_object_t *self, call_t result)
     if (result == CALL_CLOSED || result == CALL_STALE) {
         Py_RETURN_FALSE;
     }
-    return sending_result(self->state, result);
+    return sending_result(self->state, token, result);
 }
 
 static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, Py_ssize_t count)
@@ -256,7 +280,7 @@ static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, 
     }
     call_t result;
     bool asked = sending_queue(self, token, args + 1, count - 1, &result);
-    return asked ? result_by_id(self, result) : NULL;
+    return asked ? result_by_id(self, token, result) : NULL;
 }
 
 static PyObject *engine_type_send_message(engine_object_t *self, PyObject *const *args,
@@ -272,7 +296,7 @@ static PyObject *engine_type_send_message(engine_object_t *self, PyObject *const
     }
     call_t result;
     bool asked = sending_queue_message(self, token, args[1], &result);
-    return asked ? result_by_id(self, result) : NULL;
+    return asked ? result_by_id(self, token, result) : NULL;
 }
 
 static PyObject *engine_type_broadcast(engine_object_t *self, PyObject *const *args,

@@ -63,7 +63,9 @@ static const struct {
     {"on_error", offsetof(engine_object_t, on_error)},
     {"on_farewell", offsetof(engine_object_t, on_farewell)},
     {"on_pool", offsetof(engine_object_t, on_pool)},
+    {"on_shortage", offsetof(engine_object_t, on_shortage)},
     {"make_disconnect", offsetof(engine_object_t, make_disconnect)},
+    {"plain_ends", offsetof(engine_object_t, plain_ends)},
     {"login", offsetof(engine_object_t, login)},
     {"logout", offsetof(engine_object_t, logout)},
     {"begin", offsetof(engine_object_t, begin)},
@@ -210,6 +212,11 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
     }
     if (self->sessions == NULL || !PyDict_Check(self->sessions)) {
         PyErr_SetString(PyExc_TypeError, "Engine: sessions must be a dict");
+        return false;
+    }
+    if (self->plain_ends == NULL || !PyTuple_Check(self->plain_ends) ||
+        PyTuple_GET_SIZE(self->plain_ends) != REASON_COUNT) {
+        PyErr_Format(PyExc_TypeError, "Engine: plain_ends must be a tuple of %d", REASON_COUNT);
         return false;
     }
     return true;

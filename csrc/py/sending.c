@@ -186,7 +186,20 @@ bool sending_queue_message(engine_object_t *self, token_t token, PyObject *messa
     return good;
 }
 
-PyObject *sending_result(module_state_t *state, call_t result)
+/* Sets the exception TYPE, about the session TOKEN. NULL. */
+static PyObject *refuse(module_state_t *state, token_t token, PyObject *type, const char *text)
+{
+    PyErr_SetString(type, text);
+    PyObject *id = PyLong_FromUnsignedLongLong(token);
+    if (id == NULL) {
+        return NULL; /* with a MemoryError instead */
+    }
+    exception_is_about(state, id);
+    Py_DECREF(id);
+    return NULL;
+}
+
+PyObject *sending_result(module_state_t *state, token_t token, call_t result)
 {
     switch (result) {
     case CALL_OK:
@@ -194,19 +207,16 @@ PyObject *sending_result(module_state_t *state, call_t result)
     case CALL_FULL:
         Py_RETURN_FALSE;
     case CALL_CLOSED:
-        PyErr_SetString(state->session_closed, "the session is closed or closing");
-        return NULL;
+        return refuse(state, token, state->session_closed, "the session is closed or closing");
     case CALL_STALE:
-        PyErr_SetString(state->stale_session,
-                        "the session is closed, and its slot serves another client by now");
-        return NULL;
+        return refuse(state, token, state->stale_session,
+                      "the session is closed, and its slot serves another client by now");
     case CALL_EOF:
         PyErr_SetString(PyExc_RuntimeError, "cannot send after write_eof()");
         return NULL;
     case CALL_OVERFLOW:
-        PyErr_SetString(state->write_overflow,
-                        "the send queue passed write_limit; the session is aborted");
-        return NULL;
+        return refuse(state, token, state->write_overflow,
+                      "the send queue passed write_limit; the session is aborted");
     case CALL_NO_MEMORY:
         return PyErr_NoMemory();
     }

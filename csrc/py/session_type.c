@@ -11,15 +11,22 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     }
     double connected_at = PyFloat_AsDouble(now);
     Py_DECREF(now);
+    /* Now, because its end must not need memory. */
+    PyObject *id = PyLong_FromUnsignedLongLong(event->token);
+    if (id == NULL) {
+        return NULL;
+    }
     PyTypeObject *type = engine->state->session_type;
     session_object_t *self =
         (session_object_t *)free_sessions_take(&engine->state->free_sessions, type);
     if (self == NULL) {
+        Py_DECREF(id);
         return NULL;
     }
     Py_INCREF(engine);
     self->engine = engine;
     self->token = event->token;
+    self->id = id;
     self->app_state = Py_NewRef(Py_None);
     self->net_id = Py_NewRef(Py_None);
     self->connected_at = connected_at;
@@ -96,6 +103,7 @@ static void session_dealloc(session_object_t *self)
     }
     Py_CLEAR(self->app_state);
     Py_CLEAR(self->net_id);
+    Py_CLEAR(self->id);
     PyMem_Free(atomic_ptr_load(&self->final));
     engine_object_t *engine = self->engine;
     free_sessions_give(&engine->state->free_sessions, (PyObject *)self);
@@ -124,14 +132,14 @@ static PyObject *session_send(session_object_t *self, PyObject *const *args, Py_
 {
     call_t result;
     bool asked = sending_queue(self->engine, self->token, args, count, &result);
-    return asked ? sending_result(self->engine->state, result) : NULL;
+    return asked ? sending_result(self->engine->state, self->token, result) : NULL;
 }
 
 static PyObject *session_send_message(session_object_t *self, PyObject *message)
 {
     call_t result;
     bool asked = sending_queue_message(self->engine, self->token, message, &result);
-    return asked ? sending_result(self->engine->state, result) : NULL;
+    return asked ? sending_result(self->engine->state, self->token, result) : NULL;
 }
 
 static PyObject *session_close(session_object_t *self, PyObject *unused)
@@ -215,10 +223,14 @@ static PyObject *facade(session_object_t *self, PyObject **field, PyObject *firs
     Py_END_CRITICAL_SECTION();
     if (hook == NULL) {
         PyErr_SetString(self->engine->state->session_closed, "the server has stopped");
+        exception_is_about(self->engine->state, self->id);
         return NULL;
     }
     PyObject *result = PyObject_CallFunctionObjArgs(hook, (PyObject *)self, first, second, NULL);
     Py_DECREF(hook);
+    if (result == NULL) {
+        exception_is_about(self->engine->state, self->id);
+    }
     return result;
 }
 
@@ -335,7 +347,7 @@ static PyObject *session_rtt(session_object_t *self, void *closure)
 static PyObject *session_id(session_object_t *self, void *closure)
 {
     (void)closure;
-    return PyLong_FromUnsignedLongLong(self->token);
+    return Py_NewRef(self->id);
 }
 
 static PyObject *session_connected_at(session_object_t *self, void *closure)

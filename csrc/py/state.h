@@ -59,12 +59,16 @@ typedef struct {
     PyObject *on_farewell; /* like on_error, for a callback that its client's end cut short */
     PyObject *make_disconnect;
     PyObject *on_login;
-    PyObject *login;   /* the facade's registry of names: login(session, net_id, **options) */
-    PyObject *logout;  /* and logout(session), when it ends */
-    PyObject *begin;   /* and of requests: begin(session, tag, request) */
-    PyObject *lose;    /* and lose(session, unsent, partial), when it ends with some open */
-    PyObject *on_pool; /* told the pool's new size */
-    bool wants_unsent; /* LOSE wants to hear of unsent messages even without requests */
+    PyObject *login;       /* the facade's registry of names: login(session, net_id, **options) */
+    PyObject *logout;      /* and logout(session), when it ends */
+    PyObject *begin;       /* and of requests: begin(session, tag, request) */
+    PyObject *lose;        /* and lose(session, unsent, partial), when it ends with some open */
+    PyObject *on_pool;     /* told the pool's new size */
+    PyObject *on_shortage; /* told of accepts that cannot be posted: on_shortage(stage, times,
+                              error, seconds) */
+    PyObject *plain_ends;  /* tuple: a Disconnect for each reason, for when there is no memory to
+                              make one */
+    bool wants_unsent;     /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
     uint64_t callback_ns_told; /* by the last statistics: they never go back */
     uint64_t attach_budget_ns; /* how long a worker may keep a GIL that others want */
@@ -79,6 +83,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD engine_object_t *engine;
     token_t token;
+    PyObject *id;        /* TOKEN as an int, the key in the registry */
     PyObject *net_id;    /* None until login */
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *weakrefs;
@@ -138,8 +143,20 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
 /* Queues MESSAGE as the server's framing has it. False with an exception where it cannot. */
 bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result);
 
-/* What send() tells of RESULT: True, False (it is full), or NULL with an exception. */
-PyObject *sending_result(module_state_t *state, call_t result);
+/* The exception that is set, where it tells that a session takes nothing more, is about the one
+ * with this ID. */
+void exception_is_about(module_state_t *state, PyObject *id);
+
+/* Whether EXCEPTION tells that of a session: of which one, in TOKEN, or TOKEN_NONE if it does not
+ * say. */
+bool exception_tells(module_state_t *state, PyObject *exception, token_t *token);
+
+/* The exception that is set, with its traceback; none is set then. */
+PyObject *exception_take(void);
+
+/* What send() to the session TOKEN tells of RESULT: True, False (it is full), or NULL with an
+ * exception. */
+PyObject *sending_result(module_state_t *state, token_t token, call_t result);
 
 /* OBJECT, which VIEW shows, as a message for COUNT sessions. NULL with an exception. */
 shared_t *sending_share(PyObject *object, const Py_buffer *view, size_t count);

@@ -44,15 +44,6 @@ def test_stop_before_start_is_final():
         server.start()
 
 
-def test_subclass_that_forgets_init():
-    class Forgets(iocpreuse.Server):
-        def __init__(self):
-            pass
-
-    with pytest.raises(ServerStateError, match="Forgets did not call Server"):
-        Forgets().start()
-
-
 def test_with_a_server_that_runs(serve):
     server = serve()
     with server as same, Client(server.address) as client:

@@ -55,7 +55,7 @@ slot_t *idle_take(engine_t *engine)
             slot = table_grow(&engine->table);
         }
         if (slot == NULL) {
-            engine->retry_at_ns = now_ns + POOL_RETRY_NS;
+            pool_size_put_off(engine, now_ns, 0);
         } else {
             engine->stats.accepts_pending++;
         }

@@ -8,14 +8,14 @@
 
 /* One accept less is posted. Called when its slot is back in the pool, so that a server that
  * stops finds nothing half done once the count is 0. */
-static void uncount(engine_t *engine, bool failed, bool pause)
+static void uncount(engine_t *engine, bool failed, bool pause, int error)
 {
     uint64_t now_ns = io_now_ns(engine->io);
     mutex_lock(&engine->lock);
     pool_size_taken(engine, false, now_ns);
     engine->stats.accept_errors += failed;
     if (pause) {
-        engine->retry_at_ns = now_ns + POOL_RETRY_NS;
+        pool_size_put_off(engine, now_ns, error);
     }
     mutex_unlock(&engine->lock);
     if (pause || engine_is_stopping(engine)) {
@@ -60,7 +60,7 @@ static void post(engine_t *engine, slot_t *slot)
         }
         idle_give(engine, slot);
         /* A recycled socket that is refused says nothing about the next one. */
-        uncount(engine, true, !had_sock);
+        uncount(engine, true, !had_sock, -status);
     }
 }
 
@@ -142,7 +142,8 @@ bool pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, uint
                                    : CAUSE_REFUSED;
     give_up(engine, slot, cause);
     uncount(engine, failed,
-            failed && ntstatus_classify((uint32_t)status).action == NTSTATUS_BACKOFF);
+            failed && ntstatus_classify((uint32_t)status).action == NTSTATUS_BACKOFF,
+            io_event_error(event));
     return false;
 }
 

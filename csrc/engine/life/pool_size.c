@@ -4,6 +4,9 @@
 
 #include "../state.h"
 
+/* After an accept that failed for want of something, none is posted for so long. */
+#define RETRY_NS (50 * NS_PER_MS)
+
 /* The pool is at ease while this part of it is left when it is refilled. */
 #define EASE_PART 2u
 
@@ -134,6 +137,22 @@ surplus_t pool_size_shrink(engine_t *engine, uint64_t now_ns)
     surplus.accepts = pending > wanted ? pending - wanted : 0;
     mutex_unlock(&engine->lock);
     return surplus;
+}
+
+void pool_size_put_off(engine_t *engine, uint64_t now_ns, int error)
+{
+    engine->retry_at_ns = now_ns + RETRY_NS;
+    engine->shortages++;
+    engine->shortage_error = error;
+}
+
+uint64_t engine_shortages(engine_t *engine, int *error)
+{
+    mutex_lock(&engine->lock);
+    uint64_t shortages = engine->shortages;
+    *error = engine->shortage_error;
+    mutex_unlock(&engine->lock);
+    return shortages;
 }
 
 uint32_t engine_pool_size(engine_t *engine)

@@ -5,10 +5,6 @@
 
 #include "../engine.h"
 
-/* After an accept that failed for want of memory, buffers or handles, none is posted for so long.
- */
-#define POOL_RETRY_NS (50 * NS_PER_MS)
-
 /* What is to be given back. */
 typedef struct {
     uint64_t accepts;
@@ -29,6 +25,10 @@ void pool_size_note(engine_t *engine, uint64_t now_ns);
 /* SLOT's accept is no longer posted: a client has come, at NOW_NS, or (CLIENT is false) it brought
  * none. */
 void pool_size_taken(engine_t *engine, bool client, uint64_t now_ns);
+
+/* For want of memory, buffers or handles no accept is posted for a while. ERROR is the native one,
+ * 0 = no memory of our own. */
+void pool_size_put_off(engine_t *engine, uint64_t now_ns, int error);
 
 /* A socket has been closed that could not be reused: one of those that nobody has needed will be in
  * its place. */
