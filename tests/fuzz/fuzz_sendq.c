@@ -230,14 +230,12 @@ static void append(pair_t *pair, draw_t *draw)
 }
 
 /* A small message joins the queue's page, or a copy of it is put behind the queue. */
-static void put(pair_t *pair, size_t len, bool join)
+static void put(pair_t *pair, const char *data, size_t len, bool join)
 {
     if (!has_room(&pair->model, len)) {
         return;
     }
     bool alone = sendq_is_empty(&pair->queue);
-    char *data = memory_take(len);
-    fill(data, len);
     bool taken = join ? sendq_join(&pair->queue, data, len, &pages)
                       : sendq_put(&pair->queue, data, len, &pages);
     CHECK(!(join && alone && taken));
@@ -246,6 +244,14 @@ static void put(pair_t *pair, size_t len, bool join)
         model_add(&pair->model, data, len, NULL);
         model_end(&pair->model);
     }
+}
+
+static void put_one(pair_t *pair, draw_t *draw, bool join)
+{
+    size_t len = draw_len(draw);
+    char *data = memory_take(len);
+    fill(data, len);
+    put(pair, data, len, join);
     free(data);
 }
 
@@ -253,9 +259,12 @@ static void put(pair_t *pair, size_t len, bool join)
 static void put_many(pair_t *pair, draw_t *draw)
 {
     size_t len = draw_len(draw);
+    char *data = memory_take(len + UINT8_MAX);
+    fill(data, len + UINT8_MAX);
     for (uint32_t left = draw_byte(draw); left > 0; left--) {
-        put(pair, len + (left & 1), true);
+        put(pair, data + left - 1, len + (left & 1), true);
     }
+    free(data);
 }
 
 /* One message for some of the queues. */
@@ -384,13 +393,13 @@ static void step(draw_t *draw)
         break;
     case 2:
     case 3:
-        put(pair, draw_len(draw), true);
+        put_one(pair, draw, true);
         break;
     case 4:
         put_many(pair, draw);
         break;
     case 5:
-        put(pair, draw_len(draw), false);
+        put_one(pair, draw, false);
         break;
     case 6:
     case 7:
