@@ -238,7 +238,7 @@ def test_an_heir_does_not_inherit_what_has_been_answered(serve):
         assert client.receive(6) == b"answer"
 
         def heir(session):
-            """The reply, which has not returned when the end is told, does so before its heir is."""
+            """The reply returns after the end was told, before the heir is named."""
             send.go.set()
             replied.put(replied.get(timeout=30))
             return b"bob"
