@@ -19,7 +19,7 @@ FOLDER = tree.TESTS / "fuzz"
 # What each target is about, wherever in csrc/engine it stands.
 TARGETS = {
     "framing": ("framing.c",),
-    "sendq": ("sendq.c", "shared.c", "slab.c"),
+    "sendq": ("sendq.c", "sendbuf.c", "shared.c", "slab.c"),
 }
 # libFuzzer comes with the second.
 PACKAGES = (toolchain.CLANG, f"libclang-rt-{toolchain.CLANG.removeprefix('clang-')}-dev")
