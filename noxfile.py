@@ -13,6 +13,7 @@ import nox
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tools import cache, debian, programs, tree
+from tools.fuzz import PACKAGES as FUZZING
 from tools.missing import Missing, left_out
 from tools.windows import toolchain
 
@@ -24,6 +25,7 @@ nox.options.sessions = [
     "ctests",
     "simulate",
     "sanitize",
+    "fuzz",
     "speed",
     "windows",
 ]
@@ -187,6 +189,15 @@ def sanitize(session: nox.Session) -> None:
         ASAN_OPTIONS="detect_leaks=0:halt_on_error=1",
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     )
+
+
+@nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """The fuzz targets for a minute, or with options of tools.fuzz after --."""
+    if not ON_LINUX:
+        skip(session, f"fuzzing: {LINUX_ONLY}")
+    need(session, "fuzzing", *FUZZING)
+    session.run(sys.executable, "-m", "tools.fuzz", *(session.posargs or ("--seconds", "60")))
 
 
 @nox.session

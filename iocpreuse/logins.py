@@ -33,11 +33,13 @@ class Logins:
         if net_id is None:
             raise ValueError("net_id must be the application's name for the client, not None")
         hash(net_id)  # TypeError where it cannot be a name
-        with self._lock:
-            other = self._take_name(session, net_id, replace=conflict == "replace")
+        other = None
+        if not session.is_closing():
+            with self._lock:
+                other = self._take_name(session, net_id, replace=conflict == "replace")
         # The end of the session may have come in between, and found no name to take back.
         if session.is_closing():
-            self.logout(session)
+            self._give_back(session, other)
             raise SessionClosed("the session is closed or closing")
         session._tell_login()
         if other is not None:
@@ -56,6 +58,18 @@ class Logins:
         self.logged_in[net_id] = session
         session._set_login(net_id, time.time())
         return other
+
+    def _give_back(self, session: "Session", other: "Session | None") -> None:
+        """SESSION has ended before it could take its name over from OTHER, who keeps it."""
+        with self._lock:
+            if self.logged_in.get(session.net_id) is not session:
+                return
+            del self.logged_in[session.net_id]
+            if other is not None:
+                self.logged_in[session.net_id] = other
+        # Its end may have come in between as well.
+        if other is not None and other.is_closing():
+            self.logout(other)
 
     def logout(self, session: "Session") -> None:
         """The session ends: its name is free, unless another has it. Its net_id stays readable."""

@@ -21,7 +21,7 @@ class Pending:
     once it is certain that nobody gets the answer.
     """
 
-    __slots__ = ("_answered", "_book", "_owner", "aborted", "request", "tag")
+    __slots__ = ("_answered", "_book", "_left", "_owner", "_replying", "aborted", "request", "tag")
 
     def __init__(
         self, book: "PendingBook", owner: "Session", tag: Hashable, request: bytes | None
@@ -29,7 +29,9 @@ class Pending:
         """Made by `Session.begin` only."""
         self._book = book
         self._owner = owner
-        self._answered = False
+        self._answered = False  # or, while _replying, about to be
+        self._replying = False
+        self._left = False  # nobody has it, if that reply fails
         self.tag = tag
         self.request = request
         self.aborted = False
@@ -105,6 +107,8 @@ class PendingBook:
         """Books PENDING for its owner; False if that one is ending, and its book closed."""
         owner = pending._owner
         with self._lock:
+            if pending._answered and not pending._replying:
+                return True  # while it was in no book
             self._open.setdefault(owner.id, {})[id(pending)] = pending
         owner._set_begun()
         if not owner.is_closing():
@@ -128,13 +132,15 @@ class PendingBook:
                 raise ServerStateError(f"{pending!r} cannot be answered twice")
             if pending.aborted:
                 return False
-            pending._answered = True
+            pending._answered = pending._replying = True
         sent = False
         try:
             sent = self._send(pending.session_id, data)
         finally:
             with self._lock:
                 pending._answered = sent
+                pending._replying = False
+                pending.aborted = pending._left and not sent
                 if sent:
                     self._leave(pending)
         return sent
@@ -151,8 +157,15 @@ class PendingBook:
         if self._enter(pending):
             return True
         pending._owner = before
-        pending.aborted = not self._enter(pending)
+        if not self._enter(pending):
+            self._abort(pending)
         return False
+
+    def _abort(self, pending: Pending) -> None:
+        """Nobody has PENDING. If it is being answered at this moment, that decides."""
+        with self._lock:
+            pending._left = pending._replying
+            pending.aborted = not pending._answered
 
     def close(self, session: "Session") -> tuple[Pending, ...]:
         """The open requests of a session that ends; it gets no more."""
@@ -168,6 +181,6 @@ class PendingBook:
             for pending in requests:
                 if owner is not None and not owner.is_closing():
                     pending._owner = owner
-                    pending.aborted = not self._enter(pending)
-                else:
-                    pending.aborted = not pending._answered
+                    if self._enter(pending):
+                        continue
+                self._abort(pending)

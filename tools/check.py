@@ -23,12 +23,22 @@ from tools.tree import ROOT
 NOX = "nox>=2025.2"
 # One stage after the other; what stands in one stage runs at the same time.
 STAGES = (
-    ("lint", "docs", "speed", "windows setup"),
+    ("lint", "docs", "speed", "fuzz", "windows setup"),
     ("tests",),
     ("sanitize", "simulate"),
     ("windows", "ctests"),
 )
-SESSIONS = ("lint", "docs", "tests", "ctests", "simulate", "sanitize", "speed", "windows")
+SESSIONS = (
+    "lint",
+    "docs",
+    "tests",
+    "ctests",
+    "simulate",
+    "sanitize",
+    "fuzz",
+    "speed",
+    "windows",
+)
 LIMIT_S = 20 * 60
 SKIPPED = re.compile(r"^nox > Session (\S+) skipped: (.*?)\.?$", re.MULTILINE)
 RAN = re.compile(r"^nox > Session \S+ was successful", re.MULTILINE)

@@ -139,6 +139,38 @@ def test_on_login_does_not_overlap_the_callback_that_logs_in(serve):
     assert seen == ["on_data ends", "on_login"]
 
 
+class EndsItsSession:
+    """A name, equal to "alice", that closes a session when it is compared with the other's."""
+
+    def __init__(self, session):
+        self.session = session
+
+    def __hash__(self):
+        return hash("alice")
+
+    def __eq__(self, other):
+        self.session.close()
+        return other == "alice"
+
+
+@pytest.mark.parametrize("ends", ["before", "amid"])
+def test_a_session_that_has_ended_takes_no_name_over(serve, ends):
+    server = serve(Names)
+    with Client(server.address) as client, Client(server.address) as late:
+        assert client.ask(b"alice") == b"hello"
+        owner = server.logged_in["alice"]
+        session = next(iter(server.connected_only.values()))
+        if ends == "before":
+            session.close()
+        name = "alice" if ends == "before" else EndsItsSession(session)
+        with pytest.raises(iocpreuse.SessionClosed):
+            session.login(name, conflict="replace")
+        assert late.receive_all() == b""
+        assert dict(server.logged_in) == {"alice": owner}
+        assert not owner.is_closing()
+        assert client.receive(6) == b" alice"
+
+
 def test_logins_while_clients_come_and_go(serve):
     server = serve(Names, workers=3)
 

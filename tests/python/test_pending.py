@@ -178,6 +178,101 @@ def test_begin_on_a_session_that_has_ended(serve):
         session.begin()
 
 
+class Halting:
+    """Stands for a method of the book, and halts its first call before or after it."""
+
+    def __init__(self, book, name, *, before):
+        self.method = getattr(book, name)
+        self.before = before
+        self.reached = threading.Event()
+        self.go = threading.Event()
+        setattr(book, name, self)
+
+    def __call__(self, *arguments):
+        if self.reached.is_set():
+            return self.method(*arguments)
+        if self.before:
+            self.halt()
+            return self.method(*arguments)
+        done = self.method(*arguments)
+        self.halt()
+        return done
+
+    def halt(self):
+        self.reached.set()
+        assert self.go.wait(30)
+
+
+def in_thread(call):
+    """CALL runs in a thread; its result comes to a queue."""
+    results = queue.SimpleQueue()
+    thread = threading.Thread(target=lambda: results.put(call()), daemon=True)
+    thread.start()
+    return results
+
+
+def test_a_reply_that_fails_while_the_end_is_told_leaves_nothing_open(serve):
+    server = serve(Works)
+    with Client(server.address) as client:
+        client.sendall(b"question")
+        pending = server.next_request()
+        send = Halting(server._pending, "_send", before=True)
+        replied = in_thread(lambda: pending.reply(b"answer"))
+        assert send.reached.wait(30)
+    server.next_end()
+    wait_until(lambda: server.stats().connections_active == 0)
+    send.go.set()
+    assert replied.get(timeout=30) is False
+    assert pending.aborted
+
+
+def test_an_heir_does_not_inherit_what_has_been_answered(serve):
+    server = serve(Works)
+    with Client(server.address) as client, Client(server.address) as other:
+        other.sendall(b"I am bob")
+        assert other.receive(3) == b"yes"
+        client.sendall(b"question")
+        pending = server.next_request()
+        send = Halting(server._pending, "_send", before=False)
+        replied = in_thread(lambda: pending.reply(b"answer"))
+        assert client.receive(6) == b"answer"
+
+        def heir(session):
+            """The reply returns after the end was told, before the heir is named."""
+            send.go.set()
+            replied.put(replied.get(timeout=30))
+            return b"bob"
+
+        server.heir = heir
+        client.close()
+        assert server.next_lost()[1].pending
+        server.next_end()
+        assert replied.get(timeout=30) is True
+    server.next_end()
+    assert server.lost.empty()
+    assert not pending.aborted
+
+
+def test_what_is_answered_during_its_handoff_is_not_lost_later(serve):
+    server = serve(Works)
+    with Client(server.address) as client, Client(server.address) as other:
+        other.sendall(b"I am bob")
+        assert other.receive(3) == b"yes"
+        client.sendall(b"question")
+        pending = server.next_request()
+        enter = Halting(server._pending, "_enter", before=True)
+        handed = in_thread(lambda: pending.handoff(b"bob"))
+        assert enter.reached.wait(30)
+        assert pending.reply(b"answer") is True
+        assert other.receive(6) == b"answer"
+        enter.go.set()
+        assert handed.get(timeout=30) is True
+    server.next_end()
+    server.next_end()
+    assert server.lost.empty()
+    assert not pending.aborted
+
+
 def test_every_request_is_answered_or_aborted(serve):
     """Clients leave at any moment while a thread answers: no request is left in between."""
     server = serve(Works, workers=3)
