@@ -29,7 +29,7 @@ nox.options.sessions = [
 ]
 nox.options.default_venv_backend = "venv"
 
-PYTHONS = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t", "3.15"]
 SANITIZERS = "address undefined"
 ON_LINUX = sys.platform == "linux"
 LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.missing import Missing, left_out
-from tools.pythons import free_threaded
+from tools.pythons import free_threaded, sid
 
 # Where a Python comes from that the machine has not.
-ORIGINS = {"3.13t": free_threaded}
+ORIGINS = {"3.13t": free_threaded, "3.14": sid, "3.15": sid}
 
 
 def offer(names: Sequence[str]) -> None:
