@@ -12,7 +12,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tools import cache, debian, programs, tree
+from tools import cache, debian, programs, pythons, tree
 from tools.fuzz import PACKAGES as FUZZING
 from tools.missing import Missing, left_out
 from tools.windows import toolchain
@@ -31,10 +31,10 @@ nox.options.sessions = [
 ]
 nox.options.default_venv_backend = "venv"
 
-PYTHONS = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t", "3.15"]
 SANITIZERS = "address undefined"
 ON_LINUX = sys.platform == "linux"
-LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian 12"
+LINUX_ONLY = "it needs Linux; run it there, or in a container of Debian"
 # Clients of other origin: tests/python/programs.py runs them against the examples.
 STRANGERS = ("socat", "netcat-openbsd", "telnet", "redis-tools", "wrk")
 BENCH_COMMANDS = ("run", "report", "chart", "requests", "list")
@@ -46,18 +46,7 @@ if HERE not in PYTHONS:
     PYTHONS.append(HERE)
 
 
-def activate_pyenv() -> None:
-    """Has pyenv, where it is used, offer the newest of each Python: it hides all but one."""
-    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    names = sorted(path.name for path in versions.glob("3.*"))
-    newest = {name.rpartition(".")[0]: name for name in names}
-    offered = os.environ.get("PYENV_VERSION", "").split(":")
-    chosen = [*filter(None, offered), *(newest[name] for name in PYTHONS if name in newest)]
-    if chosen:
-        os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys(chosen))
-
-
-activate_pyenv()
+pythons.offer(PYTHONS)
 if "NOX_ENVDIR" not in os.environ:
     nox.options.envdir = str(cache.folder("nox"))
 

@@ -23,11 +23,13 @@ from tools.tree import ROOT
 NOX = "nox>=2025.2"
 # One stage after the other; what stands in one stage runs at the same time.
 STAGES = (
-    ("lint", "docs", "speed", "fuzz", "windows setup"),
+    ("lint", "docs", "speed", "fuzz", "tests setup", "windows setup"),
     ("tests",),
     ("sanitize", "simulate"),
     ("windows", "ctests"),
 )
+# What a session needs and takes long to get; its name begins with that of the session.
+SETUPS = {"tests setup": "tools.pythons", "windows setup": "tools.windows setup"}
 SESSIONS = (
     "lint",
     "docs",
@@ -35,11 +37,11 @@ SESSIONS = (
     "ctests",
     "simulate",
     "sanitize",
-    "fuzz",
     "speed",
+    "fuzz",
     "windows",
 )
-LIMIT_S = 20 * 60
+LIMIT_S = 30 * 60
 SKIPPED = re.compile(r"^nox > Session (\S+) skipped: (.*?)\.?$", re.MULTILINE)
 RAN = re.compile(r"^nox > Session \S+ was successful", re.MULTILINE)
 
@@ -105,10 +107,17 @@ def jobs(names: list[str]) -> list[list[Job]]:
                 options = ["--nocolor", "--non-interactive", "--no-error-on-missing-interpreters"]
                 chosen.append(Job(name, [nox, "-m", "nox", *options, "-s", name]))
             elif name.partition(" ")[0] in names:
-                command = [sys.executable, "-m", "tools.windows", "setup"]
+                command = [sys.executable, "-m", *SETUPS[name].split()]
                 chosen.append(Job(name, command))
         stages.append(chosen)
     return stages
+
+
+def left_out_lines(done: list[Job]) -> list[str]:
+    """What was left out, each thing once: nox adds nothing on a Python that could not be had."""
+    notes = list(dict.fromkeys(note for job in done for note in job.notes))
+    told = {found[1] for note in notes if (found := re.match(rf"{MARK}Python (\S+) \(", note))}
+    return [note for note in notes if not told & set(re.findall(rf"^{MARK}tests-(\S+):", note))]
 
 
 def summary(stages: list[list[Job]]) -> int:
@@ -117,7 +126,7 @@ def summary(stages: list[list[Job]]) -> int:
     print("\nSummary")
     for job in done:
         print(f"  {job.name:14} {job.verdict:9} {job.seconds:5.0f} s")
-    for note in dict.fromkeys(note for job in done for note in job.notes):
+    for note in left_out_lines(done):
         print(f"  {note}")
     counts = {
         verdict: sum(job.verdict == verdict for job in done)

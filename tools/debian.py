@@ -26,10 +26,16 @@ def version(package: str) -> str:
     return subprocess.run(query, capture_output=True, text=True, check=True).stdout
 
 
+def files(package: str) -> list[str]:
+    """What an installed package has put on the machine."""
+    query = ["dpkg-query", "--listfiles", package]
+    return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def install(what: str, *packages: str) -> None:
     """Makes sure that PACKAGES are installed; raises Missing for WHAT where that cannot be."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-query") is None:
-        raise Missing(what, f"needs Debian 12 with the packages {' '.join(packages)}")
+        raise Missing(what, f"needs Debian 12 or newer with the packages {' '.join(packages)}")
     with cache.lock("apt"):
         wanted = [package for package in packages if not is_installed(package)]
         if not wanted:
@@ -37,13 +43,28 @@ def install(what: str, *packages: str) -> None:
         if os.geteuid() != 0:
             raise Missing(what, f"run as root: apt-get install {' '.join(wanted)}")
         print(f"apt-get install {' '.join(wanted)}", flush=True)
-        if not _lists_are_fresh():
-            _apt("update")
+        _refresh()
         if _apt("install", "--yes", "--no-install-recommends", *wanted) != 0:
             # The lists may be older than the archive.
             _apt("update")
             if _apt("install", "--yes", "--no-install-recommends", *wanted) != 0:
                 raise Missing(what, f"apt-get install {' '.join(wanted)} failed")
+
+
+def refresh(what: str) -> None:
+    """Makes sure that apt has lists of this machine's packages; raises Missing for WHAT."""
+    if shutil.which("apt-get") is None:
+        raise Missing(what, "needs Debian 12 or newer")
+    if os.geteuid() == 0:
+        with cache.lock("apt"):
+            _refresh()
+    elif not any(LISTS.glob("*Packages*")):
+        raise Missing(what, "run as root: apt-get update")
+
+
+def _refresh() -> None:
+    if not _lists_are_fresh():
+        _apt("update")
 
 
 def _lists_are_fresh() -> bool:

@@ -172,6 +172,16 @@ def unix_pid(marker):
     raise LookupError(marker)
 
 
+@contextlib.contextmanager
+def ending(child):
+    """Ends CHILD when a test fails, for Popen would wait for it forever."""
+    try:
+        yield
+    except BaseException:
+        child.kill()
+        raise
+
+
 @windows_only
 @pytest.mark.parametrize("number", ["SIGINT", "CTRL_BREAK_EVENT"])
 def test_a_console_event_from_outside(number):
@@ -179,13 +189,16 @@ def test_a_console_event_from_outside(number):
     if WINE is not (number == "SIGINT"):
         pytest.skip("Wine knows Ctrl-C only; Windows lets a program send only Ctrl-Break to one")
     marker = f"marker-{os.getpid()}-{time.monotonic_ns()}"
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, marker],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=child_environment(),
-        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if not WINE else 0,
-    ) as child:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", SERVE, marker],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=child_environment(),
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if not WINE else 0,
+        ) as child,
+        ending(child),
+    ):
         port = int(child.stdout.readline())
         with Client(("127.0.0.1", port)) as client:
             assert client.ask(b"x") == b"x"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import cache, debian
+from tools.missing import Missing
 from tools.windows import toolchain
 
 # Without winedbg a crash ends the program at once; with it, a crash once returned 0.
@@ -85,9 +87,14 @@ def stop_all() -> None:
 
 
 def stock_server() -> Path:
-    """The installed wineserver."""
+    """The installed wineserver: Debian's releases have it in different folders."""
     toolchain.wine()
-    return Path(shutil.which("wineserver") or "/usr/lib/wine/wineserver64")
+    files = (Path(line) for line in debian.files("wine64"))
+    found = sorted(path for path in files if re.fullmatch(r"wineserver(64)?", path.name))
+    programs = [path for path in found if path.is_file() and os.access(path, os.X_OK)]
+    if not programs:
+        raise Missing("running under Wine", "the package wine64 has no wineserver")
+    return programs[0]
 
 
 def template() -> Path:

@@ -13,7 +13,8 @@ WINE_HEADERS = Path("/usr/include/wine/wine")
 
 
 def wine() -> None:
-    debian.install("running under Wine", "wine", "wine64")
+    # procps has the `kill` with which a test sends Ctrl-C; a small Debian comes without it.
+    debian.install("running under Wine", "wine", "wine64", "procps")
 
 
 def mingw() -> None:

@@ -325,7 +325,7 @@ void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     if (slot->state == SLOT_OPEN && (session->cut || receive_has_more(session))) {
-        slot->pending |= PENDING_DATA; /* it was paused in the middle, or its turn was over */
+        slot->pending |= PENDING_DATA; /* it was paused, or its turn is over */
         batch->has_rest = true;
     } else {
         let_go(engine, session, batch);

@@ -51,7 +51,7 @@ SESSION = (
     one(
         "the-rest-is-told",
         "receive.c",
-        "        slot->pending |= PENDING_DATA; /* it was paused in the middle, or its turn was over */\n",
+        "        slot->pending |= PENDING_DATA; /* it was paused, or its turn is over */\n",
         "",
     ),
     one("end-amid-message", "session.c", "cutter_is_amid(cutter)) {", "false) {"),

@@ -1,0 +1,52 @@
+"""The Pythons that the tests run on, beside those that this machine has."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.missing import Missing, left_out
+from tools.pythons import free_threaded, sid
+
+# Where a Python comes from that the machine has not.
+ORIGINS = {"3.13t": free_threaded, "3.14": sid, "3.15": sid}
+
+
+def offer(names: Sequence[str]) -> None:
+    """Has programs that are started from now on find the Pythons NAMES of pyenv and the cache."""
+    _activate_pyenv(names)
+    folders = [str(origin.programs(name)) for name, origin in ORIGINS.items() if name in names]
+    # Behind all others: what is installed is what is to be tested.
+    searched = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(dict.fromkeys((*searched, *folders)))
+
+
+def setup() -> None:
+    """Gets what this machine has not; a line tells of each that cannot be had here."""
+    offer(list(ORIGINS))
+    for name, origin in ORIGINS.items():
+        if _runs(name):
+            continue
+        try:
+            origin.get(name)
+        except Missing as reason:
+            left_out(reason)
+
+
+def _runs(name: str) -> bool:
+    # pyenv has a program for each Python, which fails where that one is not chosen.
+    program = shutil.which(f"python{name}")
+    command = [program or "", "-c", "pass"]
+    return program is not None and subprocess.run(command, check=False).returncode == 0
+
+
+def _activate_pyenv(names: Sequence[str]) -> None:
+    """Has pyenv, where it is used, offer the newest of each Python: it hides all but one."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    kept = sorted(path.name for path in versions.glob("3.*"))
+    newest = {name.rpartition(".")[0]: name for name in kept}
+    offered = os.environ.get("PYENV_VERSION", "").split(":")
+    chosen = [*filter(None, offered), *(newest[name] for name in names if name in newest)]
+    if chosen:
+        os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys(chosen))

@@ -1,0 +1,5 @@
+"""Gets the Pythons that the tests run on: python -m tools.pythons."""
+
+from tools import pythons
+
+pythons.setup()
