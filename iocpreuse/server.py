@@ -288,8 +288,9 @@ class Server:
 
         A session that is full is left out, so that a client that does not read costs the others
         nothing: one whose `Session.send` would return False, or that write_limit would abort.
-        Its on_drain tells when there is room. Sessions that have ended, are ending or had
-        write_eof are left out as well. Returns how many it was queued to. Raises TypeError for
+        Its on_drain tells when there is room, unless DATA by itself is longer than write_limit.
+        Sessions whose on_connect has not returned, that have ended, are ending or had write_eof
+        are left out as well. Returns how many it was queued to. Raises TypeError for
         what is not bytes-like, or no session's id; ServerStateError before `start`.
         """
         return self._running_engine().broadcast(data, to)
@@ -428,6 +429,7 @@ class _Opening:
     def __init__(self, server: Server, hooks: dict[str, Any]) -> None:
         self._server = server
         self._hooks = hooks
+        self._engine: Engine | None = None
         sock = server._settings.sock
         self._sock = None if sock is None else LentSocket(sock)
 
@@ -436,6 +438,7 @@ class _Opening:
         return make_engine(server._settings, server._sessions, self._hooks)
 
     def keep(self, engine: Engine) -> None:
+        self._engine = engine
         # Callbacks run before `start` returns, and use both.
         self._server._engine, self._server._address = engine, engine.address
         if self._sock is not None:
@@ -446,6 +449,8 @@ class _Opening:
             self._sock.leave()
 
     def undo(self) -> None:
-        self._server._engine, self._server._address = None, ()
+        # One that was refused because another one serves takes nothing from that.
+        if self._engine is not None and self._server._engine is self._engine:
+            self._server._engine, self._server._address = None, ()
         if self._sock is not None:
             self._sock.give_back()

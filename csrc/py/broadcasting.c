@@ -37,7 +37,7 @@ static void add(receivers_t *receivers, token_t token, session_object_t *session
     }
 }
 
-/* Every session, in the order in which they connected. Nobody comes or goes meanwhile. */
+/* Every session that is there, in the order in which they connected. Nobody comes or goes meanwhile. */
 static bool add_all(receivers_t *receivers, PyObject *sessions)
 {
     bool good;
@@ -48,7 +48,9 @@ static bool add_all(receivers_t *receivers, PyObject *sessions)
     Py_ssize_t at = 0;
     while (good && PyDict_Next(sessions, &at, &key, &value)) {
         session_object_t *session = (session_object_t *)value;
-        add(receivers, session->token, session);
+        if (atomic_u32_load(&session->is_there) != 0) {
+            add(receivers, session->token, session);
+        }
     }
     Py_END_CRITICAL_SECTION();
     return good;
@@ -112,7 +114,10 @@ static bool add_ids(receivers_t *receivers, PyObject *sessions, PyObject *ids)
         if (PyErr_Occurred()) {
             return false;
         }
-        add(receivers, token, (session_object_t *)session);
+        session_object_t *known = (session_object_t *)session;
+        if (known == NULL || atomic_u32_load(&known->is_there) != 0) {
+            add(receivers, token, known);
+        }
         Py_XDECREF(session);
     }
     return true;

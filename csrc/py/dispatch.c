@@ -145,12 +145,15 @@ static void on_open(engine_object_t *self, event_t *event)
         return;
     }
     *event->user = session; /* the slot's reference, until on_closed */
-    if (self->on_connect == NULL) {
-        return;
+    PyObject *result = NULL;
+    if (self->on_connect != NULL) {
+        result = call(self, event, self->on_connect, session, NULL, "on_connect");
     }
-    PyObject *result = call(self, event, self->on_connect, session, NULL, "on_connect");
     if (result == Py_False) {
         (void)engine_end(self->engine, event->token, REASON_REFUSED, roster_batch(self));
+    } else {
+        /* Where the callback has raised, its session ends already, and takes nothing. */
+        atomic_u32_store(&((session_object_t *)session)->is_there, 1);
     }
     Py_XDECREF(result);
 }

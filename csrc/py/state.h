@@ -92,6 +92,7 @@ typedef struct {
     double logged_in_at;   /* 0 = not */
     atomic_u32_t priority; /* an int */
     atomic_u32_t begun;    /* requests have been begun for it */
+    atomic_u32_t is_there; /* on_connect has returned, and broadcasts reach it */
 } session_object_t;
 
 extern PyType_Spec engine_type_spec;

@@ -1,6 +1,7 @@
 """Server.broadcast: one message for many clients, and for nobody else."""
 
 import contextlib
+import queue
 import socket
 import struct
 import sys
@@ -8,7 +9,15 @@ import threading
 import time
 
 import pytest
-from peers import WINDOWS, Client, Recorder, in_threads, noise, wait_until
+from peers import (
+    DEADLINE_SECONDS,
+    WINDOWS,
+    Client,
+    Recorder,
+    in_threads,
+    noise,
+    wait_until,
+)
 
 import iocpreuse
 
@@ -339,3 +348,59 @@ def test_the_highest_priority_first(serve, crowd, where):
     position = {session: place for place, session in enumerate(server.sessions.values())}
     expected = sorted(numbers, key=lambda n: (-sessions[n].priority, position[sessions[n]]))
     assert sorted(numbers, key=times.__getitem__) == expected
+
+
+@pytest.mark.parametrize("to_ids", [False, True])
+def test_nobody_is_reached_before_on_connect_has_returned(serve, stack, to_ids):
+    inside, leave = threading.Event(), threading.Event()
+
+    class Thinks(Recorder):
+        def on_connect(self, session):
+            super().on_connect(session)
+            if len(self.sessions) == 2:
+                inside.set()
+                leave.wait(DEADLINE_SECONDS)
+                return False
+            return None
+
+    server = serve(Thinks)
+    stack.callback(leave.set)
+    member = stack.enter_context(Client(server.address))
+    ids = [server.next_session().id]
+    stranger = stack.enter_context(Client(server.address))
+    assert inside.wait(DEADLINE_SECONDS)
+    ids.append(server.next_session().id)
+    wait_until(lambda: server.broadcast(b"for members", to=ids if to_ids else None) == 1)
+    leave.set()
+    assert stranger.receive_all() == b""
+    assert member.receive(11) == b"for members"
+
+
+def test_who_is_left_out_for_the_limit_hears_of_room(serve, stack):
+    """Also where what is queued is below write_low: the message is what is too long."""
+    drained = queue.SimpleQueue()
+
+    class Drains(Recorder):
+        def on_drain(self, session):
+            drained.put(session.id)
+
+    server = serve(Drains, write_limit=100_000, write_high=64 * 1024, write_low=16 * 1024)
+    client = stack.enter_context(Client(server.address, receive_buffer=4096))
+    session = server.next_session()
+    wait_until(lambda: not session.send(b"a" * 4000) or server.stats().send_queue_bytes > 0)
+    assert server.stats().send_queue_bytes < 16 * 1024
+    assert server.broadcast(b"b" * 99_000) == 0
+    thread = threading.Thread(target=lambda: client.recv(1 << 20) and client.receive_all())
+    thread.start()
+    assert drained.get(timeout=DEADLINE_SECONDS) == session.id
+    assert server.broadcast(b"b" * 99_000) == 1
+    session.close()
+    thread.join(DEADLINE_SECONDS)
+
+
+def test_a_broadcast_longer_than_any_queue_reaches_nobody(serve, stack):
+    server = serve(write_limit=1000, write_high=500)
+    stack.enter_context(Client(server.address))
+    server.next_session()
+    assert server.broadcast(b"x" * 1001) == 0
+    assert not server.errors

@@ -297,3 +297,17 @@ def test_start_runs_out_of_threads(monkeypatch):
         assert not any(thread.is_alive() for thread in started)
         with server, Client(server.address) as client:
             assert client.ask(b"x") == b"x"
+
+
+def test_a_start_that_is_refused_takes_nothing_from_the_one_that_serves(serve):
+    server = serve()
+    for _ in range(3):
+        with pytest.raises(iocpreuse.ServerStateError, match="cannot start: the server is running"):
+            server.start()
+        with Client(server.address) as client:
+            assert client.ask(b"still here") == b"still here"
+    assert server.stats().connections_total == 3
+    server.stop()
+    with pytest.raises(iocpreuse.ServerStateError, match="stopped"):
+        server.start()
+    assert server.stats().connections_total == 3

@@ -98,7 +98,7 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
 }
 
 /* Whether a broadcast may put LEN more bytes into the queue. Where it may not for want of room,
- * on_drain is owed, if the queue has to fall for it. */
+ * on_drain is owed, unless nothing is queued: then it is longer than anything that may be. */
 static bool has_room(const engine_t *engine, session_t *session, size_t len)
 {
     if (session->write_full) {
@@ -107,7 +107,7 @@ static bool has_room(const engine_t *engine, session_t *session, size_t len)
     if (!is_too_much(engine, session, len)) {
         return true;
     }
-    session->write_full = session->out.bytes > engine->options.write_low;
+    session->write_full = session->out.bytes > 0;
     return false;
 }
 
