@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from iocpreuse._engine import Engine, Session
-from iocpreuse.listen import name_address, resolve
+from iocpreuse.listen import duplicate, name_address, resolve
 from iocpreuse.options import Settings
 from iocpreuse.reason import make_disconnect, plain_ends
 from iocpreuse.session import SessionId
@@ -28,7 +28,7 @@ def make_engine(
     if settings.sock is not None:
         if settings.sock.fileno() == -1:
             raise OSError(errno.EBADF, "the socket given as sock has been closed")
-        sock = settings.sock.dup()
+        sock = duplicate(settings.sock)
     address = resolve(settings) if sock is None else None
     try:
         engine = Engine(

@@ -1,6 +1,7 @@
 """Where a server listens: an address or a socket for the engine, and errors that name it."""
 
 import contextlib
+import os
 import socket
 from typing import Final
 
@@ -73,6 +74,17 @@ def name_address(exc: OSError, settings: Settings) -> OSError:
     text = f"error while attempting to listen on {where}: {(exc.strerror or str(exc)).lower()}"
     code: int | None = getattr(exc, "winerror", None)
     return OSError(exc.errno, text) if code is None else OSError(None, text, None, code)
+
+
+def duplicate(sock: socket.socket) -> socket.socket:
+    """Another one for the same socket, which stays as it is.
+
+    On Unix socket.dup() makes it blocking, if SOCK is, in all processes that share it: one that
+    serves on it already would hang in its next accept.
+    """
+    if os.name == "nt":
+        return sock.dup()
+    return socket.socket(sock.family, sock.type, sock.proto, os.dup(sock.fileno()))
 
 
 class LentSocket:
