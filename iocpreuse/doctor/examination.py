@@ -1,0 +1,110 @@
+"""The whole examination: which steps are taken, in which order, and with how much time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from iocpreuse.doctor import child, system, winsock
+from iocpreuse.doctor.answer import FAILED, LEFT_OUT, Answer, does_not_apply
+from iocpreuse.doctor.questions import NO_DISCONNECTEX, QUESTIONS, Question
+
+# Shares of the time in all, for what takes as long as it is given. The rest is for what does not:
+# starting processes, and questions.
+SHARES: Final = {"recycling": 0.15, "disconnect_times": 0.17, "churn": 0.25}
+# A step is killed when it takes so much longer than it was told, or than a question may.
+GRACE_SECONDS: Final = 5.0
+QUESTION_SECONDS: Final = 12.0
+# Less than that is not worth starting a process for.
+STEP_SECONDS_MIN: Final = 1.0
+
+
+@dataclass
+class Findings:
+    """All that was found."""
+
+    system: dict[str, Any]
+    provider: Answer
+    recycling: Answer
+    disconnect_times: Answer
+    churn: Answer
+    questions: dict[str, Answer] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def failures(self) -> list[str]:
+        """What is essential and is not so; empty if all is well."""
+        found = [f"recycling: {each}" for each in self.recycling.figures.get("failures", ())]
+        state = self.recycling.figures.get("recycling")
+        if self.system["backend"] == "iocp" and not self.system["wine"] and state == "unsupported":
+            found.append("recycling: the probe at the start failed, on a Windows that can do it")
+        parts = {
+            **{name: getattr(self, name) for name in ("provider", "recycling")},
+            **{name: getattr(self, name) for name in ("disconnect_times", "churn")},
+            **self.questions,
+        }
+        found += [f"{name}: {each.text}" for name, each in parts.items() if each.status == FAILED]
+        if self.recycling.status == LEFT_OUT:
+            found.append(f"recycling: {self.recycling.text}")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """One object; docs/doctor.md says what is in it."""
+        failures = self.failures()
+        texts = {question.name: question.text for question in QUESTIONS}
+        return {
+            "ok": not failures,
+            "failures": failures,
+            "seconds": round(self.seconds, 1),
+            "system": self.system,
+            "provider": self.provider.as_json(),
+            "recycling": self.recycling.as_json(),
+            "disconnect_times": self.disconnect_times.as_json(),
+            "questions": {
+                name: {"question": texts[name], **answer.as_json()}
+                for name, answer in self.questions.items()
+            },
+            "churn": self.churn.as_json(),
+        }
+
+
+class Examination:
+    """Takes the steps one after the other, each in a process of its own."""
+
+    def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
+        """In SECONDS at most; TELL hears what is being done."""
+        self._seconds = seconds
+        self._begin = time.monotonic()
+        self._tell = tell
+
+    def run(self) -> Findings:
+        """All of it. What there is no time for is left out, and says so."""
+        findings = Findings(
+            system=system.describe(),
+            provider=self._on_windows("provider", "Winsock is Windows' own"),
+            recycling=self._step("recycling"),
+            disconnect_times=self._on_windows("disconnect_times", NO_DISCONNECTEX),
+            questions={},
+            churn=self._step("churn"),
+        )
+        for question in QUESTIONS:
+            answer = findings.disconnect_times if question.ask is None else self._ask(question)
+            findings.questions[question.name] = answer
+        findings.seconds = time.monotonic() - self._begin
+        return findings
+
+    def _ask(self, question: Question) -> Answer:
+        if question.elsewhere is None:
+            return self._step(question.name)
+        return self._on_windows(question.name, question.elsewhere)
+
+    def _on_windows(self, name: str, why: str) -> Answer:
+        return self._step(name) if winsock.AVAILABLE else does_not_apply(why)
+
+    def _step(self, name: str) -> Answer:
+        left = self._begin + self._seconds - time.monotonic()
+        if left < STEP_SECONDS_MIN:
+            return Answer(f"there was no time left of {self._seconds:g} s", {}, LEFT_OUT)
+        self._tell(name)
+        share = min(SHARES.get(name, 0.0) * self._seconds, left)
+        limit = share + GRACE_SECONDS if name in SHARES else QUESTION_SECONDS
+        return child.ask(name, share, min(limit, left))
