@@ -5,7 +5,8 @@ from typing import Any, Final
 
 MEASURED: Final = "measured"
 DOES_NOT_APPLY: Final = "does not apply"
-FAILED: Final = "failed"  # it crashed, hung, or could not be carried out
+FAILED: Final = "failed"  # it crashed, or could not be carried out
+HUNG: Final = "hung"  # it was ended at its deadline
 LEFT_OUT: Final = "left out"  # there was no time left
 
 

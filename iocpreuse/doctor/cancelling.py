@@ -43,7 +43,10 @@ def _cancel_one(*, client_leaves: bool) -> dict[str, Any]:
     if told["waited"]:
         told |= _cancel(connection, operation)
     else:
-        told |= {"ended_ms": operation.seconds * 1000, "status": f"{operation.status:08X}"}
+        told |= {
+            "ended_ms": round(operation.seconds * 1000, 3),
+            "status": f"{operation.status:08X}",
+        }
     if not client_leaves:
         told["client_read"], told["client_end"] = read_to_the_end(connection.client)
     connection.close()
@@ -62,7 +65,7 @@ def _cancel(connection: Connection, operation: Operation) -> dict[str, Any]:
         connection.server.close()
         told["closed_brought_end"] = connection.port.wait(operation, WAIT_SECONDS)
     if operation.ended_at is not None:
-        told["end_after_ms"] = (operation.ended_at - begin) * 1000
+        told["end_after_ms"] = round((operation.ended_at - begin) * 1000, 3)
         told["status"] = f"{operation.status:08X}"
     return told
 
@@ -96,7 +99,7 @@ def cancel_receive() -> Answer:
     figures["heard"] = connection.port.wait(operation, WAIT_SECONDS)
     if figures["heard"]:
         assert operation.ended_at is not None
-        figures["end_after_ms"] = (operation.ended_at - begin) * 1000
+        figures["end_after_ms"] = round((operation.ended_at - begin) * 1000, 3)
         figures["status"] = f"{operation.status:08X}"
     connection.close()
     if not figures["heard"]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from iocpreuse.doctor.answer import FAILED, Answer
+from iocpreuse.doctor.answer import FAILED, HUNG, Answer
 
 # -P: the package that runs is the one that is asked about, whatever stands in the current folder.
 STEP: Final = (sys.executable, "-P", "-m", "iocpreuse.doctor.step")
@@ -25,10 +25,10 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def ask(name: str, seconds: float, deadline: float, command: tuple[str, ...] = STEP) -> Answer:
+def ask(name: str, seconds: float, deadline: float) -> Answer:
     """The step NAME, told to take SECONDS and killed after DEADLINE; a crash is an answer, too."""
     process = subprocess.Popen(
-        [*command, name, str(seconds)],
+        [*STEP, name, str(seconds)],
         env=_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -39,7 +39,7 @@ def ask(name: str, seconds: float, deadline: float, command: tuple[str, ...] = S
     try:
         output, errors = process.communicate(timeout=deadline)
     except subprocess.TimeoutExpired:
-        return Answer(f"it hung, and was ended after {deadline:.1f} s", {}, FAILED)
+        return Answer(f"it hung, and was ended after {deadline:.1f} s", {}, HUNG)
     finally:
         if process.poll() is None:
             process.kill()

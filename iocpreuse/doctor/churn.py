@@ -14,10 +14,11 @@ from iocpreuse.doctor.recycling import Echo
 MODES: Final = ("auto", "off")
 # Each connection leaves its client's port in TIME_WAIT for minutes, and Windows gives out 16,384
 # unless it is told otherwise: so many that the doctor can be run twice.
-CONNECTIONS: Final = 300
-PAIRS_MAX: Final = 8
-PAIRS_MIN: Final = 3
+CONNECTIONS_MAX: Final = 300
+CONNECTIONS_MIN: Final = 20
+PAIRS: Final = 8
 AT_ONCE: Final = 4
+END_SECONDS: Final = 5.0
 
 
 class Clients:
@@ -27,35 +28,43 @@ class Clients:
         """A helper that has been started."""
         self._process = process
 
-    def run(self, port: int) -> dict[str, Any]:
+    def run(self, port: int, connections: int) -> dict[str, Any]:
         """A round at PORT: seconds, and the connections that failed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{port} {CONNECTIONS} {AT_ONCE}\n")
+        self._process.stdin.write(f"{port} {connections} {AT_ONCE}\n")
         self._process.stdin.flush()
         told: dict[str, Any] = json.loads(self._process.stdout.readline())
         return told
 
 
-def _round(server: Echo, clients: Clients) -> dict[str, Any]:
+def _round(server: Echo, clients: Clients, connections: int) -> dict[str, Any]:
     """Rate and CPU of one round."""
     cpu, cycles = time.process_time(), winsock.process_cycles()
-    told = clients.run(server.address[1])
-    for _ in range(CONNECTIONS - told["failed"]):
-        server.ended.get()
+    told = clients.run(server.address[1], connections)
+    for _ in range(connections - told["failed"]):
+        server.ended.get(timeout=END_SECONDS)
     cpu, now = time.process_time() - cpu, winsock.process_cycles()
     return {
-        "connections_per_second": round(CONNECTIONS / told["seconds"], 1),
-        "cpu_us_per_connection": round(cpu / CONNECTIONS * 1e6, 1),
-        "cycles_per_connection": None if None in (cycles, now) else (now - cycles) // CONNECTIONS,
+        "connections": connections,
+        "connections_per_second": round(connections / told["seconds"], 1),
+        "cpu_us_per_connection": round(cpu / connections * 1e6, 1),
+        "cycles_per_connection": (
+            None if cycles is None or now is None else (now - cycles) // connections
+        ),
         "failed": told["failed"],
         "error": told["error"],
     }
 
 
+def _size(first: dict[str, Any], seconds: float) -> int:
+    """Of each round, so that all take so many SECONDS at the rate of the FIRST one."""
+    fits = first["connections_per_second"] * seconds / (len(MODES) * PAIRS)
+    return int(min(CONNECTIONS_MAX, max(CONNECTIONS_MIN, fits)))
+
+
 def measure(seconds: float) -> Answer:
-    """Pairs of rounds for so many SECONDS, PAIRS_MAX at most; who is first changes."""
-    begin = time.monotonic()
+    """PAIRS of rounds, fewer if SECONDS do not allow them; who is first changes."""
     rounds: dict[str, list[dict[str, Any]]] = {mode: [] for mode in MODES}
     with Echo(recycle="auto") as auto, Echo(recycle="off") as off:
         servers = {"auto": auto, "off": off}
@@ -63,14 +72,13 @@ def measure(seconds: float) -> Answer:
         modes = MODES if auto.recycling == "verified" else ("auto",)
         with start_helper("clients") as process:
             clients = Clients(process)
-            for mode in modes:
-                _round(servers[mode], clients)  # the first one pays for what is made once
-            while len(rounds["auto"]) < PAIRS_MAX:
-                done = len(rounds["auto"])
-                if done >= PAIRS_MIN and time.monotonic() > begin + seconds * (done / (done + 1)):
-                    break
-                for mode in modes if done % 2 == 0 else reversed(modes):
-                    rounds[mode].append(_round(servers[mode], clients))
+            # The first ones pay for what is made once, such as the sockets of the pool.
+            warm = [_round(servers[mode], clients, 4 * CONNECTIONS_MIN) for mode in modes]
+            size = _size(warm[0], seconds)
+            end = time.monotonic() + seconds
+            while len(rounds["auto"]) < PAIRS and time.monotonic() < end:
+                for mode in modes if len(rounds["auto"]) % 2 == 0 else reversed(modes):
+                    rounds[mode].append(_round(servers[mode], clients, size))
     figures = _figures(auto.recycling, {mode: rounds[mode] for mode in modes})
     failed = [each for mode in modes for each in rounds[mode] if each["failed"]]
     if failed:
@@ -82,7 +90,6 @@ def measure(seconds: float) -> Answer:
 def _figures(state: str, rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "recycling": state,
-        "connections_per_round": CONNECTIONS,
         "at_once": AT_ONCE,
         "rounds": rounds,
         "medians": {
@@ -99,7 +106,7 @@ NAMES: Final = ("connections_per_second", "cpu_us_per_connection", "cycles_per_c
 
 def _median(rounds: list[dict[str, Any]], name: str) -> float | None:
     values = [each[name] for each in rounds]
-    return None if None in values else statistics.median(values)
+    return None if None in values else round(statistics.median(values), 1)
 
 
 def _ratios(rounds: dict[str, list[dict[str, Any]]], name: str) -> dict[str, float] | None:
@@ -122,8 +129,10 @@ def _in_words(figures: dict[str, Any]) -> str:
             f"connections/s, {cpu} us of the server's CPU each, closed and replaced"
         )
     off = figures["medians"]["off"]
+    count = len(figures["rounds"]["auto"])
     lines = [
-        f"on / off: {rate} / {off['connections_per_second']:,.0f} connections/s"
+        f"on / off, medians of {count} pairs of rounds: "
+        f"{rate} / {off['connections_per_second']:,.0f} connections/s"
         f"{_ratio_in_words(figures['ratios']['connections_per_second'])}",
         f"the server's CPU {cpu} / {off['cpu_us_per_connection']:,.0f} us a connection"
         f"{_ratio_in_words(figures['ratios']['cpu_us_per_connection'])}",

@@ -6,11 +6,17 @@ from typing import Any, Final
 
 from iocpreuse.doctor import winsock
 from iocpreuse.doctor.answer import Answer
-from iocpreuse.doctor.connection import WAIT_SECONDS, Connection, open_listener, read_to_the_end, reset
+from iocpreuse.doctor.connection import (
+    WAIT_SECONDS,
+    Connection,
+    open_listener,
+    read_to_the_end,
+    reset,
+)
 from iocpreuse.doctor.histogram import Histogram
 from iocpreuse.doctor.winsock import NO_ERROR, PENDING, Operation, Port
 
-SAMPLES_MAX: Final = 200
+SAMPLES_MAX: Final = 100
 # How long each one is waited for before the next begins; the others are waited for at the end.
 GLANCE_SECONDS: Final = 0.05
 

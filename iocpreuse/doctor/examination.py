@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from iocpreuse.doctor import child, system, winsock
-from iocpreuse.doctor.answer import FAILED, LEFT_OUT, Answer, does_not_apply
+from iocpreuse.doctor.answer import FAILED, HUNG, LEFT_OUT, Answer, does_not_apply
 from iocpreuse.doctor.questions import NO_DISCONNECTEX, QUESTIONS, Question
 
 # Shares of the time in all, for what takes as long as it is given. The rest is for what does not:
 # starting processes, and questions.
-SHARES: Final = {"recycling": 0.15, "disconnect_times": 0.17, "churn": 0.25}
+SHARES: Final = {"recycling": 0.2, "disconnect_times": 0.17, "churn": 0.2}
 # A step is killed when it takes so much longer than it was told, or than a question may.
-GRACE_SECONDS: Final = 5.0
-QUESTION_SECONDS: Final = 12.0
+GRACE_SECONDS: Final = 10.0
+QUESTION_SECONDS: Final = 15.0
+BAD: Final = (FAILED, HUNG)
 # Less than that is not worth starting a process for.
 STEP_SECONDS_MIN: Final = 1.0
 
@@ -28,8 +29,8 @@ class Findings:
     recycling: Answer
     disconnect_times: Answer
     churn: Answer
-    questions: dict[str, Answer] = field(default_factory=dict)
-    seconds: float = 0.0
+    questions: dict[str, Answer]
+    seconds: float
 
     def failures(self) -> list[str]:
         """What is essential and is not so; empty if all is well."""
@@ -42,7 +43,7 @@ class Findings:
             **{name: getattr(self, name) for name in ("disconnect_times", "churn")},
             **self.questions,
         }
-        found += [f"{name}: {each.text}" for name, each in parts.items() if each.status == FAILED]
+        found += [f"{name}: {each.text}" for name, each in parts.items() if each.status in BAD]
         if self.recycling.status == LEFT_OUT:
             found.append(f"recycling: {self.recycling.text}")
         return found
@@ -78,19 +79,20 @@ class Examination:
 
     def run(self) -> Findings:
         """All of it. What there is no time for is left out, and says so."""
-        findings = Findings(
-            system=system.describe(),
-            provider=self._on_windows("provider", "Winsock is Windows' own"),
-            recycling=self._step("recycling"),
-            disconnect_times=self._on_windows("disconnect_times", NO_DISCONNECTEX),
-            questions={},
-            churn=self._step("churn"),
-        )
-        for question in QUESTIONS:
-            answer = findings.disconnect_times if question.ask is None else self._ask(question)
-            findings.questions[question.name] = answer
-        findings.seconds = time.monotonic() - self._begin
-        return findings
+        # The order is that of weight: what comes last is what a slow machine has no time for.
+        recycling = self._step("recycling")
+        provider = self._on_windows("provider", "Winsock is Windows' own")
+        times = self._on_windows("disconnect_times", NO_DISCONNECTEX)
+        answers = {
+            # Its figures stand in a place of their own.
+            question.name: replace(times, figures={})
+            if question.ask is None
+            else self._ask(question)
+            for question in QUESTIONS
+        }
+        churn = self._step("churn")
+        seconds = time.monotonic() - self._begin
+        return Findings(system.describe(), provider, recycling, times, churn, answers, seconds)
 
     def _ask(self, question: Question) -> Answer:
         if question.elsewhere is None:
@@ -107,4 +109,7 @@ class Examination:
         self._tell(name)
         share = min(SHARES.get(name, 0.0) * self._seconds, left)
         limit = share + GRACE_SECONDS if name in SHARES else QUESTION_SECONDS
-        return child.ask(name, share, min(limit, left))
+        answer = child.ask(name, share, min(limit, left))
+        if answer.status == HUNG and left < limit:
+            return Answer(f"the {self._seconds:g} s were over before it ended", {}, LEFT_OUT)
+        return answer

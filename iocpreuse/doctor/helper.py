@@ -71,4 +71,7 @@ def clients() -> None:
 
 
 if __name__ == "__main__":
-    {"predecessor": predecessor, "clients": clients}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "predecessor":
+        predecessor(sys.argv[2])
+    else:
+        clients()

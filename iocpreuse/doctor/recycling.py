@@ -9,7 +9,6 @@ import iocpreuse
 from iocpreuse.doctor.answer import Answer
 
 ROUNDS: Final = 1000
-POOL: Final = 8
 SHARE_MIN: Final = 0.99  # of the connections have to leave a socket that serves another
 SETTLE_SECONDS: Final = 3.0
 CALL_SECONDS: Final = 5.0
@@ -19,8 +18,8 @@ class Echo(iocpreuse.Server):
     """An echo that tells of each end."""
 
     def __init__(self, **options: Any) -> None:
-        """On loopback, with a pool that does not grow."""
-        super().__init__("127.0.0.1", 0, accept_pool=POOL, accept_pool_max=POOL, **options)
+        """On loopback, with the options that a user has who gives none."""
+        super().__init__("127.0.0.1", 0, **options)
         self.ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def on_data(self, session: iocpreuse.Session, data: bytes) -> None:
@@ -70,7 +69,7 @@ def measure(seconds: float) -> Answer:
             pass
         stats = _settled(server, rounds)
         state = server.recycling
-    figures = {
+    figures: dict[str, Any] = {
         "recycling": state,
         "rounds": rounds,
         "wrong_answers": wrong,

@@ -1,6 +1,5 @@
 """What runs here: versions of the package, Python and the system."""
 
-import os
 import platform
 import sys
 import sysconfig
@@ -13,7 +12,7 @@ from iocpreuse.options import gil_enabled, processors
 
 
 def _windows() -> str:
-    """By calls that cannot crash: platform's own go through WMI, which an old Wine does not have."""
+    """By calls that cannot crash: platform's own go through WMI, which old Wines do not have."""
     if sys.platform != "win32":
         return ""
     import winreg
@@ -33,13 +32,11 @@ def _windows() -> str:
 
 
 def _elsewhere() -> str:
-    kernel = os.uname() if sys.platform != "win32" else None
-    assert kernel is not None
     try:
         name = platform.freedesktop_os_release()["PRETTY_NAME"] + ", "
     except (OSError, KeyError):
         name = ""
-    return f"{name}{kernel.sysname} {kernel.release}"
+    return f"{name}{platform.system()} {platform.release()}"
 
 
 def machine() -> str:
@@ -59,7 +56,7 @@ def describe() -> dict[str, Any]:
         "debug_build": hasattr(sys, "gettotalrefcount"),
         "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": gil_enabled(),
-        "os": _windows() or _elsewhere(),
+        "os": _windows() if winsock.AVAILABLE else _elsewhere(),
         "wine": winsock.wine_version(),
         "machine": machine(),
         "processors": processors(),

@@ -145,6 +145,10 @@ class Operation:
         return _Buffer(len(self.buffer), ctypes.addressof(self.buffer))
 
 
+# Kept to the end of the process: an operation that never ended is still the kernel's to write to.
+_ports: list["Port"] = []
+
+
 class Port:
     """A completion port, and the operations whose completions it brings."""
 
@@ -154,6 +158,7 @@ class Port:
         if not self._handle:
             raise OSError(f"CreateIoCompletionPort failed with error {_last_error()}")
         self._running: dict[int, Operation] = {}
+        _ports.append(self)
 
     @staticmethod
     def _create(handle: Any, port: int | None) -> int | None:
@@ -267,7 +272,8 @@ def send(port: Port, sock: socket.socket, operation: Operation) -> int:
     """WSASend of the operation's buffer."""
     port.begin(operation)
     whole, overlapped = operation.whole_buffer(), ctypes.byref(operation.overlapped)
-    return _error_of(_wsasend()(sock.fileno(), ctypes.byref(whole), 1, None, 0, overlapped, None) == 0)
+    given = (ctypes.byref(whole), 1, None, 0)
+    return _error_of(_wsasend()(sock.fileno(), *given, overlapped, None) == 0)
 
 
 def send_now(sock: socket.socket, data: bytes) -> tuple[int, int]:
