@@ -33,7 +33,7 @@ def doctor_with_steps(code, tmp_path, *arguments, timeout=100):
         from iocpreuse.cli import main
         from iocpreuse.doctor import child, examination
         child.STEP = (sys.executable, {str(program)!r})
-        examination.QUESTION_SECONDS = 4.0
+        examination.QUESTION_SECONDS = 8.0
         sys.exit(main(["doctor", *{arguments!r}]))
         """,
         timeout=timeout,
@@ -148,7 +148,7 @@ if sys.argv[1] == "churn":
 if sys.argv[1] == "bind_again":
     threading.Event().wait()
 """
-    done = doctor_with_steps(code, tmp_path, "--json", "--seconds", "60")
+    done = doctor_with_steps(code, tmp_path, "--json", "--seconds", "120", timeout=150)
     told = json.loads(done.stdout)
     assert done.returncode == 1
     assert told["ok"] is False
