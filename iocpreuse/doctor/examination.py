@@ -39,9 +39,10 @@ class Findings:
         if self.system["backend"] == "iocp" and not self.system["wine"] and state == "unsupported":
             found.append("recycling: the probe at the start failed, on a Windows that can do it")
         parts = {
-            **{name: getattr(self, name) for name in ("provider", "recycling")},
-            **{name: getattr(self, name) for name in ("disconnect_times", "churn")},
-            **self.questions,
+            "provider": self.provider,
+            "recycling": self.recycling,
+            **self.questions,  # the disconnects' times among them
+            "churn": self.churn,
         }
         found += [f"{name}: {each.text}" for name, each in parts.items() if each.status in BAD]
         if self.recycling.status == LEFT_OUT:
@@ -83,11 +84,9 @@ class Examination:
         recycling = self._step("recycling")
         provider = self._on_windows("provider", "Winsock is Windows' own")
         times = self._on_windows("disconnect_times", NO_DISCONNECTEX)
+        in_words = replace(times, figures={})  # these have a place of their own
         answers = {
-            # Its figures stand in a place of their own.
-            question.name: replace(times, figures={})
-            if question.ask is None
-            else self._ask(question)
+            question.name: in_words if question.ask is None else self._ask(question)
             for question in QUESTIONS
         }
         churn = self._step("churn")
