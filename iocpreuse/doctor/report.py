@@ -33,7 +33,8 @@ def page(findings: Findings) -> str:
         lines += _wrap(f"FAILED      {failure}", LABEL_WIDTH)
     took = f"{findings.seconds:.0f} s"
     lines.append(f"{len(failures)} failed, in {took}" if failures else f"all right, in {took}")
-    return "\n".join(lines)
+    # Providers and errors may have names that a console or a pipe cannot write.
+    return "\n".join(lines).encode("ascii", "backslashreplace").decode()
 
 
 def _wrap(text: str, indent: int) -> list[str]:

@@ -7,11 +7,13 @@ import time
 import pytest
 from peers import ROOT, WINDOWS, WINE, run_python
 
+from iocpreuse.doctor import system
 from iocpreuse.doctor.answer import Answer
 from iocpreuse.doctor.examination import Findings
 from iocpreuse.doctor.histogram import Histogram
 from iocpreuse.doctor.questions import QUESTIONS
 from iocpreuse.doctor.recycling import faults
+from iocpreuse.doctor.report import page
 
 KINDS = ("client_first", "we_first", "reset")
 WINDOWS_ONLY = {question.name for question in QUESTIONS if question.elsewhere}
@@ -205,9 +207,19 @@ def test_recycling_that_does_not_hold_is_a_failure():
 def test_windows_itself_has_to_recycle(backend, wine, failures):
     answer = Answer("as it is")
     recycling = Answer("unsupported", {"recycling": "unsupported", "failures": []})
-    system = {"backend": backend, "wine": wine}
-    found = Findings(system, answer, recycling, answer, answer, {}, 1.0).failures()
+    runs = {"backend": backend, "wine": wine}
+    found = Findings(runs, answer, recycling, answer, answer, {}, 1.0).failures()
     assert len(found) == failures
+
+
+def test_the_page_is_plain_text():
+    """A system speaks the language of its user, and not every pipe there can write it."""
+    answer = Answer("Сетевой провайдер", {"recycling": "off"})
+    names = {question.name: answer for question in QUESTIONS}
+    findings = Findings(system.describe(), answer, answer, answer, answer, names, 1.0)
+    text = page(findings)
+    assert text.isascii()
+    assert text.count("\\u0421") >= len(QUESTIONS)
 
 
 def test_histogram():
