@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from iocpreuse.doctor import winsock
 from iocpreuse.doctor.answer import Answer, does_not_apply
-from iocpreuse.doctor.connection import WAIT_SECONDS, Connection, Refused, read_to_the_end
+from iocpreuse.doctor.connection import Connection, Refused, read_to_the_end
 from iocpreuse.doctor.winsock import NO_ERROR, PENDING, Operation, Port
 
 LAST_ANSWER: Final = b"last" * 8192  # it fits what a client's system buffers
 # A DisconnectEx that has not ended by then waits for something.
 PATIENCE_SECONDS: Final = 0.5
+# What a cancel brings, it brings soon; there are several of these in one question.
+CANCEL_SECONDS: Final = 2.0
 
 
 def cancel_disconnect() -> Answer:
@@ -58,12 +60,12 @@ def _cancel(connection: Connection, operation: Operation) -> dict[str, Any]:
     begin = time.perf_counter()
     told: dict[str, Any] = {
         "cancel_error": winsock.cancel(connection.server, operation),
-        "cancelled": connection.port.wait(operation, WAIT_SECONDS),
+        "cancelled": connection.port.wait(operation, CANCEL_SECONDS),
     }
     if not told["cancelled"]:
         begin = time.perf_counter()
         connection.server.close()
-        told["closed_brought_end"] = connection.port.wait(operation, WAIT_SECONDS)
+        told["closed_brought_end"] = connection.port.wait(operation, CANCEL_SECONDS)
     if operation.ended_at is not None:
         told["end_after_ms"] = round((operation.ended_at - begin) * 1000, 3)
         told["status"] = f"{operation.status:08X}"
@@ -79,7 +81,7 @@ def _in_words(told: dict[str, Any]) -> str:
         end = f"the cancel ended it in {told['end_after_ms']:.3g} ms ({told['status']})"
     elif told["closed_brought_end"]:
         end = (
-            f"the cancel (error {told['cancel_error']}) brought nothing in {WAIT_SECONDS:g} s, "
+            f"the cancel (error {told['cancel_error']}) brought nothing in {CANCEL_SECONDS:g} s, "
             f"closesocket ended it in {told['end_after_ms']:.3g} ms ({told['status']})"
         )
     else:
@@ -96,14 +98,14 @@ def cancel_receive() -> Answer:
     begin = time.perf_counter()
     error = winsock.cancel(connection.server, operation)
     figures: dict[str, Any] = {"cancel_error": error}
-    figures["heard"] = connection.port.wait(operation, WAIT_SECONDS)
+    figures["heard"] = connection.port.wait(operation, CANCEL_SECONDS)
     if figures["heard"]:
         assert operation.ended_at is not None
         figures["end_after_ms"] = round((operation.ended_at - begin) * 1000, 3)
         figures["status"] = f"{operation.status:08X}"
     connection.close()
     if not figures["heard"]:
-        return Answer(f"yes, this one: nothing in {WAIT_SECONDS:g} s (error {error})", figures)
+        return Answer(f"yes, this one: nothing in {CANCEL_SECONDS:g} s (error {error})", figures)
     return Answer(
         f"not this one: the receive ended {figures['end_after_ms']:.3g} ms after the cancel "
         f"({figures['status']})",

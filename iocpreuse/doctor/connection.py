@@ -10,7 +10,7 @@ from iocpreuse.doctor import winsock
 from iocpreuse.doctor.winsock import NO_ERROR, PENDING, Operation, Port
 
 # What ends at all ends within milliseconds; so long it is waited for under a heavy load.
-WAIT_SECONDS: Final = 2.0
+WAIT_SECONDS: Final = 5.0
 # struct linger is two shorts on Windows, two ints elsewhere.
 LINGER_RESET: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 

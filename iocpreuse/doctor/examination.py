@@ -14,7 +14,7 @@ from iocpreuse.doctor.questions import NO_DISCONNECTEX, QUESTIONS, Question
 SHARES: Final = {"recycling": 0.2, "disconnect_times": 0.17, "churn": 0.2}
 # A step is killed when it takes so much longer than it was told, or than a question may.
 GRACE_SECONDS: Final = 10.0
-QUESTION_SECONDS: Final = 15.0
+QUESTION_SECONDS: Final = 20.0
 BAD: Final = (FAILED, HUNG)
 # Less than that is not worth starting a process for.
 STEP_SECONDS_MIN: Final = 1.0
