@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from iocpreuse import __version__
 from iocpreuse.cli import demo, echo, run
+from iocpreuse.doctor import command as doctor
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -19,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
         "-v", "--verbose", action="store_true", help="log every connect and disconnect"
     )
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for module in (demo, echo, run):
+    for module in (demo, echo, run, doctor):
         module.add_command(commands)
     return parser
 

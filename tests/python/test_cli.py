@@ -106,7 +106,7 @@ def test_usage():
     assert cli("--version").stdout == f"iocpreuse {iocpreuse.__version__}\n"
     helped = cli("--help")
     assert helped.returncode == 0
-    for command in ("demo", "echo", "run"):
+    for command in ("demo", "doctor", "echo", "run"):
         assert command in helped.stdout
 
 

@@ -83,7 +83,7 @@ def _wheel(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     server = wineserver.mended() if arguments.server == "mended" else prefix.stock_server()
-    with cache.scratch("run") as scratch, prefix.booted(server) as booted:
+    with cache.scratch("run") as scratch:
         home = python.copy_to(scratch / "python")
         command = list(arguments.program)
         if not command[0].endswith(".exe"):
@@ -93,7 +93,10 @@ def _run(arguments: argparse.Namespace) -> int:
             python.install(home, f"{package}[cli]", *suite.test_requirements())
         # The package that is installed there counts, not the one in the current folder.
         environment = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-        return run(booted, command, environment=environment, limit_s=arguments.limit).code
+        # Not before: a server with nothing to serve ends after a while, and Wine would then start
+        # the installed one, whichever was asked for.
+        with prefix.booted(server) as booted:
+            return run(booted, command, environment=environment, limit_s=arguments.limit).code
 
 
 def _suite(arguments: argparse.Namespace) -> int:
