@@ -63,6 +63,22 @@ _OWN: Final = frozenset(
 )
 
 
+class _Missing:
+    """What stands in the class for an attribute that __init__ sets: it tells that it did not.
+
+    A __getattr__ would do as well, and slow down each look at an attribute of a server.
+    """
+
+    def __get__(self, server: "Server | None", owner: type) -> Self:
+        """Only where the server has none of its own."""
+        if server is None:
+            return self
+        raise ServerStateError(
+            f"{owner.__name__} did not call Server.__init__: its own __init__ must "
+            "begin with super().__init__(...)"
+        )
+
+
 class Server:
     """A TCP server. Subclass it, override the callbacks you need, and start it.
 
@@ -101,17 +117,6 @@ class Server:
         self._stopped = self._life.stopped
         self._engine: Engine | None = None
         self._address: tuple[Any, ...] = ()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Only for what is not there: nothing of ours is, if __init__ was not called."""
-            if name in _OWN:
-                raise ServerStateError(
-                    f"{type(self).__name__} did not call Server.__init__: its own __init__ must "
-                    "begin with super().__init__(...)"
-                )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # The callbacks. One that a subclass leaves alone is never called. A name that begins with on_
     # and is none of these is a TypeError from `start`, and so is a callback that is `async def`.
@@ -421,6 +426,10 @@ class Server:
     def _refuse_in_callback(self, call: str) -> None:
         if self._in_callback():
             raise ServerStateError(f"{call}() in a callback would wait for itself for ever")
+
+
+for _name in _OWN:
+    setattr(Server, _name, _Missing())
 
 
 class _Opening:
