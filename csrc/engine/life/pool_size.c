@@ -24,15 +24,20 @@ void pool_size_begin(engine_t *engine)
     low_water_init(&engine->unused, engine->options.quiet_ns, now_ns);
 }
 
-/* The accepts that are posted beyond what the pool has at least: these alone may be too many. Those
- * beyond what it is to have are being taken back. The engine's lock is held. */
+/* Of the accepts that the pool has grown by, those that nobody needs at this moment. Where sockets are
+ * recycled it may have fewer than it would have, for want of spare ones: those that it lacks are not
+ * needed either. The engine's lock is held. */
 static uint32_t count_extra(const engine_t *engine)
 {
     uint64_t pending = engine->stats.accepts_pending;
-    uint32_t most = engine->pool_target;
-    uint32_t least = engine->options.accept_pool;
-    uint32_t kept = pending < most ? (uint32_t)pending : most;
-    return kept > least ? kept - least : 0;
+    uint64_t least = engine->options.accept_pool;
+    uint64_t most = engine->pool_target;
+    uint64_t reach = pending + engine->spare; /* what it has when it is refilled */
+    reach = reach < least ? least : reach;
+    reach = reach < most ? reach : most;
+    uint64_t taken = reach > pending ? reach - pending : 0;
+    uint64_t grown = most - least;
+    return grown > taken ? (uint32_t)(grown - taken) : 0;
 }
 
 /* The spare sockets that would be left if the pool were full. The engine's lock is held. */

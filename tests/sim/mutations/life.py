@@ -138,12 +138,6 @@ LIFE = (
     ),
     one("the-lost-are-replaced", "pool_size.c", "    low_water_lower(&engine->unused, 1);\n", ""),
     one(
-        "given-back-once",
-        "pool_size.c",
-        "    uint32_t kept = pending < most ? (uint32_t)pending : most;",
-        "    uint32_t kept = (uint32_t)pending;",
-    ),
-    one(
         "one-shortage",
         "pool_size.c",
         "    if (at_ease || now_ns >= engine->shortage_ns + SHORTAGE_NS) {",
