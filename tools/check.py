@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools import cache, venvs
+from tools import cache, pythons, venvs
 from tools.missing import MARK, Missing
 from tools.tree import ROOT
 
@@ -29,7 +29,8 @@ STAGES = (
     ("windows", "ctests"),
 )
 # What a session needs and takes long to get; its name begins with that of the session.
-SETUPS = {"tests setup": "tools.pythons", "windows setup": "tools.windows setup"}
+MORE = "tests setup"
+SETUPS = {MORE: "tools.pythons", "windows setup": "tools.windows setup"}
 SESSIONS = (
     "lint",
     "docs",
@@ -106,7 +107,7 @@ def jobs(names: list[str]) -> list[list[Job]]:
             if name in names:
                 options = ["--nocolor", "--non-interactive", "--no-error-on-missing-interpreters"]
                 chosen.append(Job(name, [nox, "-m", "nox", *options, "-s", name]))
-            elif name.partition(" ")[0] in names:
+            elif name.partition(" ")[0] in names and (name != MORE or pythons.are_wanted()):
                 command = [sys.executable, "-m", *SETUPS[name].split()]
                 chosen.append(Job(name, command))
         stages.append(chosen)
@@ -140,7 +141,15 @@ def summary(stages: list[list[Job]]) -> int:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sessions", nargs="*", help=f"some of: {' '.join(SESSIONS)} (all)")
-    names = parser.parse_args(argv).sessions or list(SESSIONS)
+    parser.add_argument(
+        "--more-pythons",
+        action="store_true",
+        help="tests also on Pythons that this machine lacks, which are built or fetched",
+    )
+    options = parser.parse_args(argv)
+    names = options.sessions or list(SESSIONS)
+    if options.more_pythons:
+        pythons.want()
     if not set(names) <= set(SESSIONS):
         parser.error(f"there are these sessions: {' '.join(SESSIONS)}")
     try:

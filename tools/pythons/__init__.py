@@ -13,9 +13,26 @@ from tools.pythons import free_threaded, sid
 ORIGINS = {"3.13t": free_threaded, "3.14": sid, "3.15": sid}
 
 
+# Set where they are to be tested on: see tools/check.py --more-pythons.
+WANTED = "IOCPREUSE_MORE_PYTHONS"
+
+
+def want() -> None:
+    """Has sessions that are started from now on test on them, too."""
+    os.environ[WANTED] = "1"
+
+
+def are_wanted() -> bool:
+    """Whether `want` was called here, or by who started this."""
+    return WANTED in os.environ
+
+
 def offer(names: Sequence[str]) -> None:
-    """Has programs that are started from now on find the Pythons NAMES of pyenv and the cache."""
+    """Has programs that are started from now on find the Pythons NAMES of pyenv, and of the cache
+    where they are wanted."""
     _activate_pyenv(names)
+    if not are_wanted():
+        return
     folders = [str(origin.programs(name)) for name, origin in ORIGINS.items() if name in names]
     # Behind all others: what is installed is what is to be tested.
     searched = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -24,6 +41,7 @@ def offer(names: Sequence[str]) -> None:
 
 def setup() -> None:
     """Gets what this machine has not; a line tells of each that cannot be had here."""
+    want()
     offer(list(ORIGINS))
     for name, origin in ORIGINS.items():
         if _runs(name):
