@@ -127,6 +127,7 @@ class Engine:
         first_byte_timeout: float,
         login_timeout: float,
         idle_timeout: float,
+        linger: float,
         framing: Packer | None,
     ) -> Engine: ...
     @property

@@ -50,6 +50,7 @@ def make_engine(
             first_byte_timeout=settings.first_byte_timeout,
             login_timeout=settings.login_timeout,
             idle_timeout=settings.idle_timeout,
+            linger=settings.linger,
             framing=settings.framing,
             nodelay=settings.nodelay,
             keepalive=settings.keepalive,

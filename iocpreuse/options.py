@@ -48,11 +48,14 @@ class Options(TypedDict, total=False):
     write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
     write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
-    # These end a session in order: what is queued goes out, unless the client takes nothing of it
-    # for 2 s; then the connection is closed without waiting for the client's side. They never come
-    # early, and late by 50 ms or 10 % at most. First byte and idle end nobody while a callback of
-    # the session runs or reading is paused (and nothing is being sent): what the client says
-    # meanwhile is not read. From resume_reading() they count anew.
+    # An end in order: what is queued goes out, then our FIN; what the client still sends is read
+    # and thrown away, until its own FIN. It may take `linger` without progress, which is what its
+    # TCP acknowledges, and 10 times that in all. A stop's limit is its drain instead.
+    linger: float  # s that an ending client may take without progress; 30.0
+    # These end a session in order. They never come early, and late by 50 ms or 10 % at most. First
+    # byte and idle end nobody while a callback of the session runs or reading is paused (and
+    # nothing is being sent): what the client says meanwhile is not read. From resume_reading() they
+    # count anew.
     first_byte_timeout: float | None  # s from the connect to the first byte; None = no limit
     login_timeout: float | None  # s from the connect to Session.login(); None = no limit
     idle_timeout: float | None  # s in which no byte comes and the stack takes none; None = no limit
@@ -90,6 +93,7 @@ class Settings:
     login_timeout: float = 0.0
     idle_timeout: float = 0.0
     framing: Framing | None = None
+    linger: float = 30.0
     drain_timeout: float = 10.0
 
 
@@ -156,6 +160,15 @@ def _a_moment(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_type(name, value, right)
     if not 0 <= value <= 1:  # also false for nan
+        raise _wrong_value(name, value, right)
+    return float(value)
+
+
+def _some_seconds(name: str, value: object) -> float:
+    right = f"a number of seconds above 0, at most {SECONDS_MAX:.0f}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(name, value, right)
+    if not 0 < value <= SECONDS_MAX:  # also false for nan
         raise _wrong_value(name, value, right)
     return float(value)
 
@@ -248,6 +261,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "login_timeout": _timeout,
     "idle_timeout": _timeout,
     "framing": _check_framing,
+    "linger": _some_seconds,
     "drain_timeout": check_seconds,
 }
 

@@ -39,7 +39,8 @@ class Disconnect:
     `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal (0 for a client's FIN), or None
     where no operation told of the end, and always off Windows. `error` is the failure as Python
     names it (with `errno`, and `winerror` on Windows), or None. `unsent_bytes` counts what was
-    queued and never handed to the stack; 0 says nothing about what the client has read. `detail`
+    queued and never handed to the stack, and what the client's TCP is known not to have
+    acknowledged when the session was cut; 0 says nothing about what the client has read. `detail`
     says in words what was wrong with a message (FRAME_ERROR), else it is None.
     """
 

@@ -46,6 +46,7 @@ typedef struct {
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
     uint64_t login_timeout_ns;
     uint64_t idle_timeout_ns;
+    uint64_t linger_ns;       /* an ending client may take so long without progress; not 0 */
     uint32_t read_size;       /* bytes of a message at most, where nothing cuts them */
     framing_t framing;        /* how what is received is cut into messages */
     io_lender_t *direct;      /* of direct loans; NULL = none, as always where something cuts */

@@ -25,6 +25,7 @@ static const struct {
     {"first_byte_timeout", NUMBER_SECONDS, offsetof(engine_options_t, first_byte_timeout_ns)},
     {"login_timeout", NUMBER_SECONDS, offsetof(engine_options_t, login_timeout_ns)},
     {"idle_timeout", NUMBER_SECONDS, offsetof(engine_options_t, idle_timeout_ns)},
+    {"linger", NUMBER_SECONDS, offsetof(engine_options_t, linger_ns)},
     {"read_size", NUMBER_U32, offsetof(engine_options_t, read_size)},
     {"write_high", NUMBER_U64, offsetof(engine_options_t, write_high)},
     {"write_low", NUMBER_U64, offsetof(engine_options_t, write_low)},

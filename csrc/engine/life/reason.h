@@ -26,13 +26,6 @@ typedef enum {
     REASON_COUNT
 } reason_t;
 
-/* Whether a session that ends for REASON has been silent for too long. */
-static inline bool reason_is_silence(reason_t reason)
-{
-    return reason == REASON_FIRST_BYTE_TIMEOUT || reason == REASON_LOGIN_TIMEOUT ||
-           reason == REASON_IDLE_TIMEOUT;
-}
-
 typedef enum { INITIATOR_PEER, INITIATOR_LOCAL, INITIATOR_STACK } initiator_t;
 
 /* The whole record of an end. The first cause is kept; later ones do not change it. */
