@@ -28,6 +28,7 @@ class CloseReason(enum.Enum):
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"  # it connected and said nothing
     LOGIN_TIMEOUT = "login_timeout"  # it connected, and there was no login() for it
     IDLE_TIMEOUT = "idle_timeout"  # nothing came from it or went to it
+    MESSAGE_TIMEOUT = "message_timeout"  # it began a message and did not end it
     FRAME_ERROR = "frame_error"  # what it sent breaks the server's framing
 
 

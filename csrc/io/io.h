@@ -56,6 +56,7 @@ typedef struct {
     uint32_t keepalive_idle_s; /* 0 = the system's default, as below */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_count;
+    uint32_t send_buffer; /* bytes */
 } io_sock_options_t;
 
 typedef struct {

@@ -3,13 +3,16 @@
 How late they may be is asserted where little else can be late: in C and in the simulator, and
 once here. The other tests here say what ends, why, and that it did not end early."""
 
+import socket
 import threading
 import time
 
 import pytest
 from peers import DEADLINE_SECONDS, Client, Recorder, wait_until
 
-from iocpreuse import CloseReason
+from iocpreuse import CloseReason, Framing
+
+LINUX = hasattr(socket, "SO_DOMAIN")
 
 REASONS = {
     "first_byte_timeout": CloseReason.FIRST_BYTE_TIMEOUT,
@@ -284,6 +287,59 @@ def test_many_timers(serve, stack):
     for session, ended_at in server.ended_at.items():
         assert ended_at - server.began_at[session] >= 3.5  # on_connect may come a little late
     wait_until(lambda: server.stats().connections_active == 0)
+
+
+@pytest.mark.skipif(not LINUX, reason="acknowledgements are told here")
+def test_a_client_that_takes_what_the_stack_has_is_not_idle(serve):
+    """The last megabytes are in the stack: nothing is taken any more, but acknowledged."""
+    size = 1 << 20
+
+    class Floods(Clocked):
+        def on_data(self, session, data):
+            session.send(bytes(size))
+
+    server = serve(Floods, idle_timeout=0.6)
+    with Client(server.address, receive_buffer=65536) as client:
+        client.sendall(b"?")
+        got = 0
+        began = time.monotonic()
+        while got < size:
+            got += len(client.recv(16384))
+            time.sleep(max(0.0, got / 4e5 - (time.monotonic() - began)))
+        session = server.next_session()
+        assert not session.is_closing()
+        through = time.monotonic()
+        assert client.receive_all() == b""
+        assert time.monotonic() - through < 3
+    assert server.next_end()[1].reason is CloseReason.IDLE_TIMEOUT
+
+
+def test_a_message_that_drips_is_ended(serve):
+    server = serve(Clocked, framing=Framing.lines(), message_timeout=0.6, idle_timeout=30)
+    with Client(server.address) as client:
+        client.sendall(b"whole\nhalf")
+        began = time.monotonic()
+        assert client.receive(5) == b"whole"
+        session = server.next_session()
+        while not session.is_closing():
+            client.sendall(b".")
+            time.sleep(0.05)
+        assert time.monotonic() - began >= 0.55
+        assert client.receive_all() == b""
+    _, why = server.next_end()
+    assert (why.reason, why.initiator) == (CloseReason.MESSAGE_TIMEOUT, "local")
+
+
+def test_whole_messages_may_take_their_time(serve):
+    server = serve(Clocked, framing=Framing.lines(), message_timeout=0.4)
+    with Client(server.address) as client:
+        for _ in range(4):
+            client.sendall(b"half")
+            time.sleep(0.15)
+            client.sendall(b" whole\n")
+            assert client.receive(10) == b"half whole"
+            time.sleep(0.3)  # nothing has begun
+    assert server.next_end()[1].reason is CloseReason.PEER_EOF
 
 
 def test_drain_timeout_is_exact(serve):

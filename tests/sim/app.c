@@ -298,6 +298,7 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
     case REASON_FIRST_BYTE_TIMEOUT:
     case REASON_LOGIN_TIMEOUT:
     case REASON_IDLE_TIMEOUT:
+    case REASON_MESSAGE_TIMEOUT:
         return world->timed_out[token_index(rec->token)] == rec->token; /* silence.c has seen it */
     default:
         return false; /* nobody asked for it */

@@ -146,11 +146,16 @@ static expiry_t check__silence(const world_t *world, const slot_t *slot)
     }
     begun_ns = begun_ns < session->resumed_ns ? session->resumed_ns : begun_ns;
     active_ns = active_ns < session->resumed_ns ? session->resumed_ns : active_ns;
+    active_ns = active_ns < session->acked_ns ? session->acked_ns : active_ns;
     if (session->bytes_received == 0 && !session->peer_eof && !session->read_paused) {
         check__offer(&expiry, begun_ns, options->first_byte_timeout_ns);
     }
     if (!session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0) {
         check__offer(&expiry, active_ns, options->idle_timeout_ns);
+    }
+    if (!session->cut && !session->peer_eof && !session->read_paused &&
+        cutter_is_amid(&session->cutter)) {
+        check__offer(&expiry, silence_message_ns(session), options->message_timeout_ns);
     }
     return expiry;
 }

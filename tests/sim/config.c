@@ -90,6 +90,11 @@ static void config__linger(world_config_t *config, const plan_t *plan)
     rng_t apart = {.state = rng_mix(plan->seed ^ 0x11E6u)};
     config->engine.linger_ns = 5 * NS_PER_MS << rng_below(&apart, 14);
     config->sim.tells_acks = rng_below(&apart, 3) != 0;
+    config->engine.ip_prefix_4 = 32;
+    config->engine.ip_prefix_6 = 128;
+    if (config->engine.framing.kind != FRAMING_NONE) {
+        config->engine.message_timeout_ns = config__timeout_ns(config, &apart);
+    }
 }
 
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)

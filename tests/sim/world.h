@@ -349,7 +349,9 @@ void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *s
 size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const char *bytes,
                           size_t len);
 
-/* silence.c: SLOT's session begins to end for REASON. */
+/* silence.c: since when the client of SESSION owes the rest of a message. */
+uint64_t silence_message_ns(const session_t *session);
+/* SLOT's session begins to end for REASON. */
 void silence_check(world_t *world, slot_t *slot, reason_t reason);
 
 /* patience.c: clients have the time that they may take for an orderly end, and no more. */

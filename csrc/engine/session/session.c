@@ -24,6 +24,9 @@ static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *b
     if (slot->state == SLOT_FLUSHING && bytes > 0) {
         session_progress(engine, slot);
     }
+    if (slot->state == SLOT_OPEN && bytes > 0) {
+        timeout_sent(engine, slot, batch->now_ns);
+    }
     if (slot->state == SLOT_OPEN && session->write_full &&
         session->out.bytes <= engine->options.write_low) {
         session->write_full = false;
@@ -227,6 +230,7 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     if (event->kind == EVENT_DATA) {
         receive_settle(engine, slot, batch);
     }
+    timeout_cut(engine, slot); /* nobody has looked while it ran */
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
         session_flush(engine, slot, &ending);

@@ -144,6 +144,9 @@ static int sock__set_keepalive(io_t *io, SOCKET sock, const io_sock_options_t *o
 static int sock__set_options(io_t *io, SOCKET sock, const io_sock_options_t *options)
 {
     int error = sock__set(sock, IPPROTO_TCP, TCP_NODELAY, options->nodelay ? 1 : 0);
+    if (error == 0 && options->send_buffer != 0) {
+        error = sock__set(sock, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+    }
     return error == 0 ? sock__set_keepalive(io, sock, options) : error;
 }
 
