@@ -132,7 +132,10 @@ def test_a_trickle_is_bounded_in_all(serve):
             if not client.recv(16384):
                 break
             time.sleep(0.05)
-    assert 2.5 <= time.monotonic() - before < 20
+    took = time.monotonic() - before
+    assert took < 20
+    if LINUX:  # else a little is no progress that anybody sees
+        assert took >= 2.5
     why = server.next_end()[1]
     assert why.reason is CloseReason.LOCAL_CLOSE
     assert why.unsent_bytes > 0

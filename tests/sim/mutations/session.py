@@ -81,7 +81,6 @@ SESSION = (
         "    if (0) {",
     ),
     one("acked-is-progress", "closing.c", "acked > session->acked || took", "took"),
-    one("due-is-progress", "closing.c", "acked > session->acked || took", "acked > session->acked"),
     one(
         "progress-is-bounded",
         "closing.c",
@@ -170,7 +169,6 @@ SESSION = (
         "        slot->session.unsettled = true;\n        await_acks(engine, slot, now_ns);\n",
         "",
     ),
-    one("message-begins-anew", "receive.c", "if (session->cut || !amid) {", "if (true) {"),
     one("message-begins", "receive.c", "if (session->cut || !amid) {", "if (false) {"),
     one("message-is-watched", "session.c", "    timeout_cut(engine, slot); /*", "    /*"),
     one("message-is-watched-at-once", "receive.c", "        timeout_cut(engine, slot);\n", ""),
