@@ -127,6 +127,11 @@ class Engine:
         first_byte_timeout: float,
         login_timeout: float,
         idle_timeout: float,
+        message_timeout: float,
+        ip_prefix_4: int,
+        ip_prefix_6: int,
+        send_buffer: int,
+        linger: float,
         framing: Packer | None,
     ) -> Engine: ...
     @property

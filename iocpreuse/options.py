@@ -42,20 +42,27 @@ class Options(TypedDict, total=False):
     max_connections: int | None  # beyond it: accepted and closed at once; None = no limit
     # An IPv4 address that is mapped into IPv6 is that IPv4 address.
     max_connections_per_ip: int | None  # the same for the clients of one address; None = no limit
+    ip_prefix: tuple[int, int]  # bits that tell IPv4, IPv6 addresses apart there; (32, 64)
     nodelay: bool  # True
     keepalive: bool | tuple[float, float, int]  # on, or (idle s, interval s, count); False
     read_size: int  # bytes of one on_data, at most, without framing; 64 KiB
     write_high: int  # send() returns False above so many bytes; 64 KiB, or write_limit
     write_low: int  # on_drain at or below so many; 16 KiB, or write_high
     write_limit: int | None  # beyond so many the session is aborted; 16 MiB, None = no limit
-    # These end a session in order: what is queued goes out, unless the client takes nothing of it
-    # for 2 s; then the connection is closed without waiting for the client's side. They never come
-    # early, and late by 50 ms or 10 % at most. First byte and idle end nobody while a callback of
-    # the session runs or reading is paused (and nothing is being sent): what the client says
-    # meanwhile is not read. From resume_reading() they count anew.
+    send_buffer: int | None  # bytes of each client's in the system (SO_SNDBUF); None = the system's
+    # An end in order: what is queued goes out, then our FIN; what the client still sends is read
+    # and thrown away, until its own FIN. It may take `linger` without progress, which is what its
+    # TCP acknowledges, and 10 times that in all. A stop's limit is its drain instead.
+    linger: float  # s that an ending client may take without progress; 30.0
+    # These end a session in order. They never come early, and late by 50 ms or 10 % at most. First
+    # byte and idle end nobody while a callback of the session runs or reading is paused (and
+    # nothing is being sent): what the client says meanwhile is not read. From resume_reading() they
+    # count anew.
     first_byte_timeout: float | None  # s from the connect to the first byte; None = no limit
     login_timeout: float | None  # s from the connect to Session.login(); None = no limit
+    # What the client's TCP acknowledges is activity, too, where the system tells.
     idle_timeout: float | None  # s in which no byte comes and the stack takes none; None = no limit
+    message_timeout: float | None  # s from a message's first byte to its last; None = no limit
     framing: Framing | None  # cuts what comes into messages, one for each on_data; None = no
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
 
@@ -90,6 +97,10 @@ class Settings:
     login_timeout: float = 0.0
     idle_timeout: float = 0.0
     framing: Framing | None = None
+    message_timeout: float = 0.0
+    ip_prefix: tuple[int, int] = (32, 64)
+    send_buffer: int = 0
+    linger: float = 30.0
     drain_timeout: float = 10.0
 
 
@@ -160,6 +171,15 @@ def _a_moment(name: str, value: object) -> float:
     return float(value)
 
 
+def _some_seconds(name: str, value: object) -> float:
+    right = f"a number of seconds above 0, at most {SECONDS_MAX:.0f}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(name, value, right)
+    if not 0 < value <= SECONDS_MAX:  # also false for nan
+        raise _wrong_value(name, value, right)
+    return float(value)
+
+
 def _timeout(name: str, value: object) -> float:
     if value is None:
         return 0.0
@@ -199,6 +219,17 @@ def _check_keepalive(name: str, value: object) -> Keepalive | None:
     if not (1 <= idle <= 32767 and 1 <= interval <= 32767 and 1 <= count <= 127):
         raise _wrong_value(name, value, right)
     return math.ceil(idle), math.ceil(interval), count
+
+
+def _check_ip_prefix(name: str, value: object) -> tuple[int, int]:
+    right = "(bits of IPv4 1..32, bits of IPv6 1..128)"
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise _wrong_type(name, value, right)
+    if any(isinstance(bits, bool) or not isinstance(bits, int) for bits in value):
+        raise _wrong_type(name, value, right)
+    if not (1 <= value[0] <= 32 and 1 <= value[1] <= 128):
+        raise _wrong_value(name, value, right)
+    return value
 
 
 def _check_framing(name: str, value: object) -> Framing | None:
@@ -248,6 +279,10 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "login_timeout": _timeout,
     "idle_timeout": _timeout,
     "framing": _check_framing,
+    "message_timeout": _timeout,
+    "ip_prefix": _check_ip_prefix,
+    "send_buffer": _int_or_zero(1024, BYTES_MAX, "the system's"),
+    "linger": _some_seconds,
     "drain_timeout": check_seconds,
 }
 
@@ -269,6 +304,8 @@ def _check_address(host: object, port: object) -> None:
 
 
 def _check_together(settings: Settings) -> None:
+    if settings.message_timeout and settings.framing is None:
+        raise ValueError("message_timeout needs framing: without it there are no messages")
     if settings.sock is not None and (settings.host is not None or settings.port != 0):
         raise ValueError("sock excludes host and port: the socket is bound already")
     if settings.accept_pool > settings.accept_pool_max:

@@ -28,6 +28,7 @@ class CloseReason(enum.Enum):
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"  # it connected and said nothing
     LOGIN_TIMEOUT = "login_timeout"  # it connected, and there was no login() for it
     IDLE_TIMEOUT = "idle_timeout"  # nothing came from it or went to it
+    MESSAGE_TIMEOUT = "message_timeout"  # it began a message and did not end it
     FRAME_ERROR = "frame_error"  # what it sent breaks the server's framing
 
 
@@ -39,7 +40,8 @@ class Disconnect:
     `ntstatus` is the NTSTATUS as it stood in OVERLAPPED.Internal (0 for a client's FIN), or None
     where no operation told of the end, and always off Windows. `error` is the failure as Python
     names it (with `errno`, and `winerror` on Windows), or None. `unsent_bytes` counts what was
-    queued and never handed to the stack; 0 says nothing about what the client has read. `detail`
+    queued and never handed to the stack, and what the client's TCP is known not to have
+    acknowledged when the session was cut; 0 says nothing about what the client has read. `detail`
     says in words what was wrong with a message (FRAME_ERROR), else it is None.
     """
 

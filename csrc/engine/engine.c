@@ -43,7 +43,7 @@ int engine_open(engine_t **out, const engine_options_t *options)
         engine->options.framing.length = options->read_size;
     }
     wheel_init(&engine->wheel);
-    peers_init(&engine->peers, (uintptr_t)engine);
+    peers_init(&engine->peers, (uintptr_t)engine, options->ip_prefix_4, options->ip_prefix_6);
     io_options_t io_options = {.concurrency = options->concurrency};
     int status = table_init(&engine->table) < 0 ? ENGINE_NO_MEMORY : 0;
     if (status >= 0) {

@@ -43,17 +43,21 @@ typedef struct {
     uint32_t cooling_max; /* disconnects that may take long at once */
     uint64_t max_connections;        /* beyond it: accepted and closed at once */
     uint32_t max_connections_per_ip; /* the same for those of one address; 0 = no limit */
+    uint32_t ip_prefix_4;            /* bits of an IPv4 address that tell one from another there */
+    uint32_t ip_prefix_6;            /* and of an IPv6 one */
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
     uint64_t login_timeout_ns;
     uint64_t idle_timeout_ns;
-    uint32_t read_size;       /* bytes of a message at most, where nothing cuts them */
-    framing_t framing;        /* how what is received is cut into messages */
-    io_lender_t *direct;      /* of direct loans; NULL = none, as always where something cuts */
-    uint64_t write_high;      /* a send queue longer than this is full */
-    uint64_t write_low;       /* and has room again from here */
-    uint64_t write_limit;     /* beyond it the session is aborted */
-    bool recycle;             /* where the probe passes */
-    atomic_u64_t *generation; /* the process's count of clients; outlives the engine */
+    uint64_t message_timeout_ns; /* from a message's first byte to its last, where something cuts */
+    uint64_t linger_ns;          /* an ending client may take so long without progress; not 0 */
+    uint32_t read_size;          /* bytes of a message at most, where nothing cuts them */
+    framing_t framing;           /* how what is received is cut into messages */
+    io_lender_t *direct;         /* of direct loans; NULL = none, as always where something cuts */
+    uint64_t write_high;         /* a send queue longer than this is full */
+    uint64_t write_low;          /* and has room again from here */
+    uint64_t write_limit;        /* beyond it the session is aborted */
+    bool recycle;                /* where the probe passes */
+    atomic_u64_t *generation;    /* the process's count of clients; outlives the engine */
 } engine_options_t;
 
 typedef enum { RECYCLING_OFF, RECYCLING_UNSUPPORTED, RECYCLING_VERIFIED } recycling_t;
@@ -158,9 +162,9 @@ bool engine_gather(engine_t *engine, batch_t *batch);
 uint64_t engine_now_ns(engine_t *engine);
 
 /* In the callback of an EVENT_DATA: the next message of its client, which stands there until the
- * next call. False when there is none for now, the session is paused or ending, or its turn is over:
- * then another EVENT_DATA tells of the rest. A stream that breaks the framing ends its session, in
- * order, when what came before has been given. */
+ * next call. False when there is none for now, the session is paused or ending, or its turn is
+ * over: then another EVENT_DATA tells of the rest. A stream that breaks the framing ends its
+ * session, in order, when what came before has been given. */
 bool engine_next_message(engine_t *engine, event_t *event, const char **data, uint32_t *len);
 
 /* After engine_settle: whether a turn was over before all was told. Then engine_poll, with a

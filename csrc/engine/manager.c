@@ -26,7 +26,7 @@ static void look(engine_t *engine, slot_t *slot, uint64_t now_ns)
     } else if (slot->deadline_ns == 0) {
         return;
     } else if (slot->state == SLOT_FLUSHING) {
-        session_overdue(engine, slot);
+        session_overdue(engine, slot, now_ns);
     } else if (slot->state == SLOT_RECYCLING || slot->state == SLOT_COOLING) {
         recycle_overdue(engine, slot, now_ns);
     }
@@ -44,7 +44,7 @@ static void look_at_timers(engine_t *engine, uint64_t now_ns)
 }
 
 /* Does to one slot what a stop asks for; LATE once the clients' time is up. */
-static void stop_slot(engine_t *engine, slot_t *slot, bool late)
+static void stop_slot(engine_t *engine, slot_t *slot, uint64_t now_ns, bool late)
 {
     ending_t ending = ending_local(REASON_SHUTDOWN);
     switch (slot->state) {
@@ -65,6 +65,8 @@ static void stop_slot(engine_t *engine, slot_t *slot, bool late)
         if (late) {
             session_drain(engine, slot, &ending);
             session_advance(engine, slot, NULL);
+        } else {
+            session_hurry(engine, slot, now_ns);
         }
         break;
     case SLOT_RECYCLING:
@@ -76,13 +78,14 @@ static void stop_slot(engine_t *engine, slot_t *slot, bool late)
     }
 }
 
-static void stop_slots(engine_t *engine, bool late)
+static void stop_slots(engine_t *engine, uint64_t now_ns)
 {
+    bool late = now_ns >= atomic_u64_load(&engine->stop_deadline_ns);
     uint32_t count = table_count(&engine->table);
     for (uint32_t i = 0; i < count; i++) {
         slot_t *slot = table_at(&engine->table, i);
         mutex_lock(&slot->lock);
-        stop_slot(engine, slot, late);
+        stop_slot(engine, slot, now_ns, late);
         mutex_unlock(&slot->lock);
     }
 }
@@ -118,7 +121,7 @@ static void retire_slots(engine_t *engine)
 static bool stop_step(engine_t *engine, uint64_t now_ns)
 {
     atomic_u32_store(&engine->stop, STOP_BEGUN);
-    stop_slots(engine, now_ns >= atomic_u64_load(&engine->stop_deadline_ns));
+    stop_slots(engine, now_ns);
     if (!is_quiet(engine)) {
         return false;
     }

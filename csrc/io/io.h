@@ -56,6 +56,7 @@ typedef struct {
     uint32_t keepalive_idle_s; /* 0 = the system's default, as below */
     uint32_t keepalive_interval_s;
     uint32_t keepalive_count;
+    uint32_t send_buffer; /* bytes */
 } io_sock_options_t;
 
 typedef struct {
@@ -149,8 +150,15 @@ int io_recv_borrow(io_t *io, io_op_t *op, io_sock_t sock, io_lender_t *lender);
 int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_t count,
             uint32_t *sent);
 
-/* Sends our FIN; reading goes on. Returns 0 or a negative NTSTATUS. */
-int io_shutdown(io_t *io, io_sock_t sock);
+/* Sends our FIN; reading goes on. Returns 0, or a negative NTSTATUS, and the native error in
+ * *ERROR: what broke the connection, where the stack still knows. Serialized with the submit calls
+ * on SOCK. */
+int io_shutdown(io_t *io, io_sock_t sock, int *error);
+
+/* Of the TAKEN bytes that the stack has taken for SOCK's connection, by the caller's count, those
+ * that are known not to have been acknowledged by the peer's: so many at least, in *BYTES. A FIN
+ * does not count. False where the stack does not tell. Serialized with the submit calls on SOCK. */
+bool io_unacked(io_t *io, io_sock_t sock, uint64_t taken, uint64_t *bytes);
 
 /* Disconnects for reuse. After a good completion *INOUT is a socket for io_accept on the
  * same listener, or IO_SOCK_NONE where the platform cannot reuse (it is closed then).

@@ -41,7 +41,7 @@ static void test_model(void)
     peers_t peers;
     bool same = true;
     uint32_t hosts = 0;
-    peers_init(&peers, 1);
+    peers_init(&peers, 1, 32, 128);
     for (uint32_t i = 0; i < STEPS; i++) {
         /* First more and more hosts, at last fewer and fewer. */
         uint32_t number = next_random() % HOSTS;
@@ -78,7 +78,7 @@ static void test_addresses(void)
     io_addr_t neighbour = {.version = 4, .ip = {192, 0, 2, 8}};
     io_addr_t loopback = {.version = 6, .ip = {[15] = 1}};
     peers_t peers;
-    peers_init(&peers, 2);
+    peers_init(&peers, 2, 32, 128);
     report(peers_enter(&peers, &plain, 1), "a first client");
     report(!peers_enter(&peers, &plain, 1), "a second is one too many");
     report(!peers_enter(&peers, &mapped, 1), "also with its address mapped into IPv6");
@@ -90,8 +90,33 @@ static void test_addresses(void)
     peers_destroy(&peers);
 }
 
+/* Who is one address to a prefix, and who is not. */
+static void test_prefixes(void)
+{
+    peers_t peers;
+    io_addr_t near = {.version = 6, .ip = {0x20, 1, 0xD, 0xB8, 0, 0, 0, 1, 1}};
+    io_addr_t same = {.version = 6, .ip = {0x20, 1, 0xD, 0xB8, 0, 0, 0, 1, 0xFF, [15] = 9}};
+    io_addr_t other = {.version = 6, .ip = {0x20, 1, 0xD, 0xB8, 0, 0, 0, 2, 1}};
+    io_addr_t four = {.version = 4, .ip = {10, 0, 0, 1}};
+    io_addr_t five = {.version = 4, .ip = {10, 0, 0, 2}};
+    io_addr_t mapped = {.version = 6, .ip = {[10] = 0xFF, [11] = 0xFF, [12] = 10, [15] = 1}};
+    peers_init(&peers, 4, 32, 64);
+    report(peers_enter(&peers, &near, 1) && !peers_enter(&peers, &same, 1), "a /64 is one address");
+    report(peers_enter(&peers, &other, 1), "and the next /64 another");
+    report(peers_enter(&peers, &four, 1) && peers_enter(&peers, &five, 1), "IPv4 as a whole");
+    report(!peers_enter(&peers, &mapped, 1), "mapped as IPv4");
+    peers_leave(&peers, &same);
+    report(peers_enter(&peers, &near, 1), "it leaves as it came");
+    peers_destroy(&peers);
+    peers_init(&peers, 5, 24, 128);
+    report(peers_enter(&peers, &four, 1) && !peers_enter(&peers, &five, 1), "a /24 of IPv4");
+    report(peers_enter(&peers, &near, 1) && peers_enter(&peers, &same, 1), "and IPv6 as a whole");
+    peers_destroy(&peers);
+}
+
 int main(void)
 {
+    test_prefixes();
     test_model();
     test_addresses();
     return tally_close(&tally);

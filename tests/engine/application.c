@@ -193,6 +193,9 @@ void application_start(application_t *app, bool recycle)
         .max_connections = UINT64_MAX,
         .max_connections_per_ip = 1000,        /* reached by nobody, */
         .idle_timeout_ns = 20 * 1000000000ull, /* nor this: but all are counted and watched */
+        .ip_prefix_4 = 32,
+        .ip_prefix_6 = 64,
+        .linger_ns = 30 * 1000000000ull,
         .read_size = 4096,
         .write_high = 65536,
         .write_low = 16384,

@@ -65,6 +65,7 @@ extern const test_entry_t tests_send[];
 extern const test_entry_t tests_starved[];
 extern const test_entry_t tests_stress[];
 extern const test_entry_t tests_threads[];
+extern const test_entry_t tests_unacked[];
 extern const test_entry_t tests_wake[];
 
 #endif

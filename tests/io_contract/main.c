@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 {
     const test_entry_t *const tables[] = {
         tests_listen,     tests_accept, tests_recv,    tests_borrow,  tests_send,   tests_cancel,
-        tests_disconnect, tests_wake,   tests_starved, tests_threads, tests_stress,
+        tests_disconnect, tests_wake,   tests_starved, tests_threads, tests_stress, tests_unacked,
     };
     unsigned passed = 0;
     unsigned failed = 0;

@@ -385,7 +385,8 @@ static void send_after_our_own_fin_fails(test_t *t)
     conn_t conn;
     rig_open(&rig, t);
     rig_connect(&rig, &conn);
-    REQUIRE(t, io_shutdown(rig.io, conn.sock) == 0);
+    int error = 0;
+    REQUIRE(t, io_shutdown(rig.io, conn.sock, &error) == 0);
     for (int at_once = 0; at_once < 2; at_once++) {
         io_buf_t buf = io_buf("x", 1);
         uint32_t sent = 0;

@@ -237,3 +237,29 @@ def test_a_flood_that_nobody_waits_for(serve, stack):
     stats = server.stats()
     assert stats.connections_total == 4
     assert stats.connections_active == 0
+
+
+def test_a_prefix_is_one_address(serve, stack):
+    server = serve(max_connections_per_ip=2, ip_prefix=(30, 64))
+    first = [stack.enter_context(connect_from(f"127.0.0.{host}", server)) for host in (1, 2)]
+    assert all(map(is_served, first))
+    with connect_from("127.0.0.3", server) as third:
+        assert not is_served(third)
+    with connect_from("127.0.0.4", server) as other:
+        assert is_served(other)
+
+
+def test_send_buffer_bounds_what_the_system_takes(serve, stack):
+    class Floods(Recorder):
+        def on_connect(self, session):
+            session.send(bytes(8 << 20))
+            super().on_connect(session)
+
+    small, plain = (serve(Floods, send_buffer=size) for size in (16384, None))
+    taken = []
+    for server in (small, plain):
+        stack.enter_context(Client(server.address, receive_buffer=4096))
+        session = server.next_session()
+        wait_until(lambda session=session: session.bytes_sent > 0)
+        taken.append(session.bytes_sent)
+    assert taken[0] < taken[1]

@@ -3,13 +3,16 @@
 How late they may be is asserted where little else can be late: in C and in the simulator, and
 once here. The other tests here say what ends, why, and that it did not end early."""
 
+import socket
 import threading
 import time
 
 import pytest
 from peers import DEADLINE_SECONDS, Client, Recorder, wait_until
 
-from iocpreuse import CloseReason
+from iocpreuse import CloseReason, Framing
+
+LINUX = hasattr(socket, "SO_DOMAIN")
 
 REASONS = {
     "first_byte_timeout": CloseReason.FIRST_BYTE_TIMEOUT,
@@ -55,8 +58,8 @@ def test_a_client_that_never_closes_its_side_is_ended_all_the_same(serve, option
     with Client(server.address):
         session, why = server.next_end()
         assert why.reason is REASONS[option]
-        # It takes no part in its end: nobody waits for its FIN, which would take 2 s.
-        assert server.ended_at[session] - server.began_at[session] < 2
+        # It has all and says nothing: its FIN is waited for 2 s, and not for `linger`.
+        assert server.ended_at[session] - server.began_at[session] < 15
         wait_until(lambda: server.stats().connections_active == 0)
 
 
@@ -65,9 +68,10 @@ def test_timeouts_are_exact(serve, stack):
     timeouts = {"first_byte_timeout": 3.0, "login_timeout": 3.5, "idle_timeout": 4.0}
     servers = {option: serve(Clocked, **{option: timeouts[option]}) for option in timeouts}
     before = time.monotonic()
-    for server in servers.values():
-        stack.enter_context(Client(server.address))
-    for option, server in servers.items():
+    clients = [stack.enter_context(Client(server.address)) for server in servers.values()]
+    for (option, server), client in zip(servers.items(), clients, strict=True):
+        assert client.receive_all() == b""
+        client.close()
         session, why = server.next_end()
         assert why.reason is REASONS[option]
         assert server.ended_at[session] - before >= timeouts[option]
@@ -168,12 +172,12 @@ def test_a_paused_session_whose_client_takes_nothing_is_idle(serve):
             super().on_connect(session)
             session.send(bytes(12 << 20))
 
-    server = serve(Floods, idle_timeout=0.5)
+    server = serve(Floods, idle_timeout=0.5, linger=1.0)
     with Client(server.address, receive_buffer=4096):
         session, why = server.next_end()
     assert why.reason is CloseReason.IDLE_TIMEOUT
     assert why.unsent_bytes > 0
-    # What is queued gets 2 s more, in vain.
+    # What is queued gets `linger` more, in vain.
     assert 0.5 <= server.ended_at[session] - server.began_at[session] < 10
 
 
@@ -283,6 +287,59 @@ def test_many_timers(serve, stack):
     for session, ended_at in server.ended_at.items():
         assert ended_at - server.began_at[session] >= 3.5  # on_connect may come a little late
     wait_until(lambda: server.stats().connections_active == 0)
+
+
+@pytest.mark.skipif(not LINUX, reason="acknowledgements are told here")
+def test_a_client_that_takes_what_the_stack_has_is_not_idle(serve):
+    """The last megabytes are in the stack: nothing is taken any more, but acknowledged."""
+    size = 1 << 20
+
+    class Floods(Clocked):
+        def on_data(self, session, data):
+            session.send(bytes(size))
+
+    server = serve(Floods, idle_timeout=0.6)
+    with Client(server.address, receive_buffer=65536) as client:
+        client.sendall(b"?")
+        got = 0
+        began = time.monotonic()
+        while got < size:
+            got += len(client.recv(16384))
+            time.sleep(max(0.0, got / 4e5 - (time.monotonic() - began)))
+        session = server.next_session()
+        assert not session.is_closing()
+        through = time.monotonic()
+        assert client.receive_all() == b""
+        assert time.monotonic() - through < 3
+    assert server.next_end()[1].reason is CloseReason.IDLE_TIMEOUT
+
+
+def test_a_message_that_drips_is_ended(serve):
+    server = serve(Clocked, framing=Framing.lines(), message_timeout=0.6, idle_timeout=30)
+    with Client(server.address) as client:
+        client.sendall(b"whole\nhalf")
+        began = time.monotonic()
+        assert client.receive(5) == b"whole"
+        session = server.next_session()
+        while not session.is_closing():
+            client.sendall(b".")
+            time.sleep(0.05)
+        assert time.monotonic() - began >= 0.55
+        assert client.receive_all() == b""
+    _, why = server.next_end()
+    assert (why.reason, why.initiator) == (CloseReason.MESSAGE_TIMEOUT, "local")
+
+
+def test_whole_messages_may_take_their_time(serve):
+    server = serve(Clocked, framing=Framing.lines(), message_timeout=0.4)
+    with Client(server.address) as client:
+        for _ in range(4):
+            client.sendall(b"half")
+            time.sleep(0.15)
+            client.sendall(b" whole\n")
+            assert client.receive(10) == b"half whole"
+            time.sleep(0.3)  # nothing has begun
+    assert server.next_end()[1].reason is CloseReason.PEER_EOF
 
 
 def test_drain_timeout_is_exact(serve):

@@ -48,6 +48,7 @@ static void app__end(world_t *world, rec_t *rec, batch_t *batch)
     static const reason_t reasons[] = {REASON_LOCAL_CLOSE, REASON_LOCAL_CLOSE, REASON_REFUSED,
                                        REASON_REPLACED};
     reason_t reason = reasons[rng_below(&world->rng, sizeof reasons / sizeof reasons[0])];
+    rec->meddled = true;
     if (app__ends_first(world, rec, false)) {
         rec->ends = true;
         rec->reason = reason;
@@ -62,6 +63,7 @@ static void app__abort(world_t *world, rec_t *rec)
     bool live = app__is_live(world, rec, &slot);
     token_t token = slot->token;
     bool raised = rng_below(&world->rng, 3) == 0;
+    rec->meddled = true;
     reason_t reason = raised ? REASON_CALLBACK_ERROR : REASON_LOCAL_ABORT;
     if (app__ends_first(world, rec, true)) {
         rec->ends = true;
@@ -117,6 +119,7 @@ static void app__pause_reading(world_t *world, rec_t *rec, bool paused)
     const slot_t *slot;
     bool live = app__is_live(world, rec, &slot);
     token_t token = slot->token;
+    rec->meddled = true;
     if (live && slot->session.read_paused && !paused) {
         rec->resumed_ns = io_now_ns(world->io);
     }
@@ -295,6 +298,7 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
     case REASON_FIRST_BYTE_TIMEOUT:
     case REASON_LOGIN_TIMEOUT:
     case REASON_IDLE_TIMEOUT:
+    case REASON_MESSAGE_TIMEOUT:
         return world->timed_out[token_index(rec->token)] == rec->token; /* silence.c has seen it */
     default:
         return false; /* nobody asked for it */
@@ -374,10 +378,13 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
         world_fail(world, "client %u ended for reason %d, its own was %d (%d)",
                    (unsigned)rec->number, (int)ending->reason, (int)rec->reason, rec->ends);
     }
-    uint64_t unsent = rec->accepted - sim_conn_reported(world->io, rec->conn);
-    if (!rec->sending && ending->unsent_bytes != unsent) {
-        world_fail(world, "client %u: %u bytes are said to be unsent instead of %u",
-                   (unsigned)rec->number, (unsigned)ending->unsent_bytes, (unsigned)unsent);
+    patience_check_unsent(world, rec, event->slot);
+    const session_t *session = &event->slot->session;
+    bool let_be = session->send_failed && !rec->meddled && !session->reset && /* by write_limit */
+                  !world->stop_asked && world->timed_out[event->slot->index] != rec->token;
+    if (let_be && session->cut) {
+        world_fail(world, "client %u could not be answered, and its message is lost",
+                   (unsigned)rec->number);
     }
     app__check_unsent(world, rec, &event->slot->session);
     sim_trace(world->io, "closed", rec->number, ending->reason);

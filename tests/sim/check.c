@@ -78,8 +78,8 @@ static void check__serving(world_t *world, const slot_t *slot)
     CHECK_THAT(world, slot->token != TOKEN_NONE && (slot->in_flight & FLIGHT_LIFE) == 0,
                "slot %u serves nobody", slot->index);
     CHECK_THAT(world, sim_is_open(world->io, slot->sock), "slot %u has no socket", slot->index);
-    CHECK_THAT(world, waits || sends || session->out.head == NULL, "slot %u: a send is forgotten",
-               slot->index);
+    CHECK_THAT(world, waits || sends || session->out.head == NULL || session->send_failed,
+               "slot %u: a send is forgotten", slot->index);
     bool told = !session->cut && !check_has_input(session);
     CHECK_THAT(world, waits || told || slot->state != SLOT_OPEN || slot->pending & PENDING_DATA,
                "slot %u: a message is forgotten", slot->index);
@@ -94,6 +94,7 @@ static void check__serving(world_t *world, const slot_t *slot)
         CHECK_THAT(world, slot->deadline_ns != 0, "slot %u flushes without a deadline",
                    slot->index);
         CHECK_THAT(world, waits || sends || receives, "slot %u flushes for ever", slot->index);
+        patience_check_bound(world, slot);
     }
 }
 
@@ -145,11 +146,16 @@ static expiry_t check__silence(const world_t *world, const slot_t *slot)
     }
     begun_ns = begun_ns < session->resumed_ns ? session->resumed_ns : begun_ns;
     active_ns = active_ns < session->resumed_ns ? session->resumed_ns : active_ns;
+    active_ns = active_ns < session->acked_ns ? session->acked_ns : active_ns;
     if (session->bytes_received == 0 && !session->peer_eof && !session->read_paused) {
         check__offer(&expiry, begun_ns, options->first_byte_timeout_ns);
     }
     if (!session->read_paused || (slot->in_flight & FLIGHT_SEND) != 0) {
         check__offer(&expiry, active_ns, options->idle_timeout_ns);
+    }
+    if (!session->cut && !session->peer_eof && !session->read_paused &&
+        cutter_is_amid(&session->cutter)) {
+        check__offer(&expiry, silence_message_ns(session), options->message_timeout_ns);
     }
     return expiry;
 }
@@ -159,12 +165,10 @@ static expiry_t check__deadline(world_t *world, const slot_t *slot)
 {
     expiry_t expiry = {.at_ns = UINT64_MAX};
     if (slot->deadline_ns != 0) {
-        bool lingers = slot->state == SLOT_FLUSHING && slot->session.fin_sent;
         expiry.at_ns = slot->deadline_ns;
         expiry.span_ns = slot->state == SLOT_RECYCLING ? 250 * NS_PER_MS
                          : slot->state == SLOT_COOLING ? 245 * NS_PER_S
-                         : lingers                     ? 2 * NS_PER_S
-                                                       : 60 * NS_PER_S;
+                                                       : patience_look_ns(world);
         CHECK_THAT(world, expiry.at_ns <= io_now_ns(world->io) + expiry.span_ns,
                    "slot %u has a deadline that is too far away", slot->index);
     }

@@ -85,6 +85,18 @@ static void config__timeouts(world_config_t *config, rng_t *rng)
     config->engine.idle_timeout_ns = config__timeout_ns(config, rng);
 }
 
+static void config__linger(world_config_t *config, const plan_t *plan)
+{
+    rng_t apart = {.state = rng_mix(plan->seed ^ 0x11E6u)};
+    config->engine.linger_ns = 5 * NS_PER_MS << rng_below(&apart, 14);
+    config->sim.tells_acks = rng_below(&apart, 3) != 0;
+    config->engine.ip_prefix_4 = 32;
+    config->engine.ip_prefix_6 = 128;
+    if (config->engine.framing.kind != FRAMING_NONE) {
+        config->engine.message_timeout_ns = config__timeout_ns(config, &apart);
+    }
+}
+
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
 {
     memset(config, 0, sizeof *config);
@@ -119,6 +131,7 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     apart.state = rng_mix(plan->seed ^ 0x71AEu);
     config__timeouts(config, &apart);
     config->sim.hosts = 1 + rng_below(&apart, 8);
+    config__linger(config, plan);
     config->engine.max_connections_per_ip =
         rng_below(&apart, 3) == 0 ? 1 + rng_below(&apart, 4) : 0;
     apart.state = rng_mix(plan->seed ^ 0x5BA2u);

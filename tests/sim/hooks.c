@@ -26,6 +26,7 @@ void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+bool __real_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 void *__wrap_malloc(size_t size);
 int __wrap_posix_memalign(void **out, size_t alignment, size_t size);
@@ -45,6 +46,7 @@ void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+bool __wrap_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 void hooks_enter(world_t *world)
 {
@@ -138,6 +140,9 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
     }
     if (hooks__world != NULL && to == SLOT_OPEN) {
         thrift_came(hooks__world);
+    }
+    if (hooks__world != NULL && to == SLOT_DRAINING) {
+        patience_note_drain(hooks__world, slot);
     }
     if (hooks__world != NULL) {
         hooks__world->totals->rows[from][to]++;
@@ -265,6 +270,16 @@ void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending
 {
     silence_check(hooks__world, slot, ending->reason);
     __real_session_flush(engine, slot, ending);
+}
+
+/* Where an orderly end is given up, or not yet. */
+bool __wrap_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns)
+{
+    bool may = __real_session_may_linger(engine, slot, now_ns);
+    if (!may) {
+        patience_check_end(hooks__world, slot, now_ns);
+    }
+    return may;
 }
 
 /* Whose queue it is for, the lock that is held tells: it is the first thing in a slot. */

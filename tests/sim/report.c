@@ -27,9 +27,10 @@ static void report__sockets(const totals_t *totals)
 
 static void report__timeouts(const totals_t *totals)
 {
-    printf("timeouts: %" PRIu64 " first byte, %" PRIu64 " login, %" PRIu64 " idle\n",
+    printf("timeouts: %" PRIu64 " first byte, %" PRIu64 " login, %" PRIu64 " idle, %" PRIu64
+           " message\n",
            totals->timeouts[REASON_FIRST_BYTE_TIMEOUT], totals->timeouts[REASON_LOGIN_TIMEOUT],
-           totals->timeouts[REASON_IDLE_TIMEOUT]);
+           totals->timeouts[REASON_IDLE_TIMEOUT], totals->timeouts[REASON_MESSAGE_TIMEOUT]);
 }
 
 static void report__rows(const totals_t *totals)
@@ -67,7 +68,7 @@ void report_print(const totals_t *totals, double seconds)
 uint32_t report_missed_rows(const totals_t *totals)
 {
     uint32_t missed = 0;
-    for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_IDLE_TIMEOUT; reason++) {
+    for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_MESSAGE_TIMEOUT; reason++) {
         if (totals->timeouts[reason] == 0) {
             printf("sim: no session ended for reason %d\n", (int)reason);
             missed++;

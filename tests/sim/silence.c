@@ -1,6 +1,8 @@
 /* silence.c: whether a client that is ended for its silence has been silent. */
 #include "world.h"
 
+#define TICK_NS (20 * NS_PER_MS)
+
 /* Whether the client has done something that a worker has in its hand, or will find. */
 static bool silence__is_broken(world_t *world, slot_t *slot, reason_t reason)
 {
@@ -9,6 +11,24 @@ static bool silence__is_broken(world_t *world, slot_t *slot, reason_t reason)
     bool took =
         (slot->in_flight & FLIGHT_SEND) != 0 && io_is_due(world->io, slot->sock, &slot->send.io);
     return heard || (took && reason == REASON_IDLE_TIMEOUT);
+}
+
+uint64_t silence_message_ns(const session_t *session)
+{
+    return session->message_ns > session->resumed_ns ? session->message_ns : session->resumed_ns;
+}
+
+/* Since when the client has taken nothing, as its own reads tell; the engine looks for them now and
+ * then. */
+static uint64_t silence__took_ns(world_t *world, const slot_t *slot, uint32_t conn)
+{
+    uint64_t idle_ns = world->config.engine.idle_timeout_ns;
+    uint64_t slack_ns = idle_ns / 16 + idle_ns / 15 + 3 * world->config.manager_late_ns + TICK_NS;
+    uint64_t read_ns = sim_conn_read_ns(world->io, conn);
+    bool counts = world->config.sim.tells_acks && read_ns > slack_ns &&
+                  world->blocked_ns + idle_ns < read_ns &&
+                  sim_client_has_read(world->io, conn) <= slot->session.bytes_sent;
+    return counts ? read_ns - slack_ns : 0;
 }
 
 void silence_check(world_t *world, slot_t *slot, reason_t reason)
@@ -25,6 +45,7 @@ void silence_check(world_t *world, slot_t *slot, reason_t reason)
     bool sends = (slot->in_flight & FLIGHT_SEND) != 0;
     bool good = true;
     uint64_t least_ns = 0;
+    uint64_t took_ns;
     switch (reason) {
     case REASON_FIRST_BYTE_TIMEOUT:
         least_ns = (since_ns > resumed_ns ? since_ns : resumed_ns) + options->first_byte_timeout_ns;
@@ -36,13 +57,20 @@ void silence_check(world_t *world, slot_t *slot, reason_t reason)
         break;
     case REASON_IDLE_TIMEOUT:
         heard_ns = since_ns > heard_ns ? since_ns : heard_ns;
+        took_ns = silence__took_ns(world, slot, conn);
+        heard_ns = took_ns > heard_ns ? took_ns : heard_ns;
         least_ns = (heard_ns > resumed_ns ? heard_ns : resumed_ns) + options->idle_timeout_ns;
         good = !paused || sends;
+        break;
+    case REASON_MESSAGE_TIMEOUT:
+        least_ns = silence_message_ns(&slot->session) + options->message_timeout_ns;
+        good = !paused && cutter_is_amid(&slot->session.cutter) && !slot->session.peer_eof;
         break;
     default:
         return;
     }
-    if (reason != REASON_LOGIN_TIMEOUT &&
+    /* A message that drips is late all the same. */
+    if (reason != REASON_LOGIN_TIMEOUT && reason != REASON_MESSAGE_TIMEOUT &&
         (world->held[slot->index] || silence__is_broken(world, slot, reason))) {
         world_fail(world, "slot %u: its client is said to be silent, and nobody has listened",
                    slot->index);

@@ -94,6 +94,7 @@ typedef struct {
     uint32_t drains;     /* EVENT_DRAINs */
     uint64_t resumed_ns; /* when reading last went on after a pause; 0 = never */
     bool logged_in;      /* a login was taken */
+    bool meddled;        /* the application has tried to end or to pause it */
     bool ends;           /* the application has begun its end, and was the first to do so */
     reason_t reason;     /* then: why */
     bool may_overflow;   /* or it may have, with a send: what waits ahead of it may leave first */
@@ -273,9 +274,10 @@ typedef struct world {
     uint32_t pins_live;
     char scratch[SCRATCH_SIZE];
 
-    uint64_t settled_ns[SLOTS_MAX]; /* when an event of the slot was last settled */
-    token_t timed_out[SLOTS_MAX];   /* who was ended for its silence there, last */
-    bool held[SLOTS_MAX];           /* there is an event of the slot that is not settled */
+    uint64_t settled_ns[SLOTS_MAX];   /* when an event of the slot was last settled */
+    token_t timed_out[SLOTS_MAX];     /* who was ended for its silence there, last */
+    uint64_t drained_read[SLOTS_MAX]; /* what the client had read when its session began to drain */
+    bool held[SLOTS_MAX];             /* there is an event of the slot that is not settled */
     bool touched[SLOTS_MAX];
     uint32_t touched_list[SLOTS_MAX];
     uint32_t touched_count;
@@ -347,8 +349,22 @@ void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *s
 size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const char *bytes,
                           size_t len);
 
-/* silence.c: SLOT's session begins to end for REASON. */
+/* silence.c: since when the client of SESSION owes the rest of a message. */
+uint64_t silence_message_ns(const session_t *session);
+/* SLOT's session begins to end for REASON. */
 void silence_check(world_t *world, slot_t *slot, reason_t reason);
+
+/* patience.c: clients have the time that they may take for an orderly end, and no more. */
+/* How far away the next look at one may be. */
+uint64_t patience_look_ns(const world_t *world);
+/* SLOT, which is FLUSHING, is not past all bounds. */
+void patience_check_bound(world_t *world, const slot_t *slot);
+/* It is given up. */
+void patience_check_end(world_t *world, const slot_t *slot, uint64_t now_ns);
+/* SLOT begins to drain. */
+void patience_note_drain(world_t *world, const slot_t *slot);
+/* What is told as UNSENT of REC's, whose slot it was, is what its client is known to lack. */
+void patience_check_unsent(world_t *world, const rec_t *rec, const slot_t *slot);
 
 /* crowd.c: the clients. */
 bool crowd_act(world_t *world);

@@ -7,6 +7,9 @@
 
 #define SIZE_MIN 16u
 
+/* ::ffff:0.0.0.0, its lower half. */
+#define MAPPED 0xFFFF00000000ull
+
 static uint64_t pack(const uint8_t *bytes)
 {
     uint64_t word = 0;
@@ -16,12 +19,22 @@ static uint64_t pack(const uint8_t *bytes)
     return word;
 }
 
-static place_t key_of(const io_addr_t *addr)
+/* Its first BITS bits, 0 to 64. */
+static uint64_t first_bits(uint64_t word, uint32_t bits)
 {
-    if (addr->version == 6) {
-        return (place_t){.high = pack(addr->ip), .low = pack(addr->ip + 8)};
-    }
-    return (place_t){.low = 0xFFFF00000000u | pack(addr->ip) >> 32};
+    return bits == 0 ? 0 : word & ~0ull << (64 - bits);
+}
+
+/* An IPv4 address stands where IPv6 maps it, and is cut as IPv4's. */
+static place_t key_of(const peers_t *peers, const io_addr_t *addr)
+{
+    bool is_6 = addr->version == 6;
+    uint64_t high = is_6 ? pack(addr->ip) : 0;
+    uint64_t low = is_6 ? pack(addr->ip + 8) : MAPPED | pack(addr->ip) >> 32;
+    uint32_t bits =
+        high == 0 && (low & ~0xFFFFFFFFull) == MAPPED ? 96 + peers->prefix_4 : peers->prefix_6;
+    return (place_t){.high = first_bits(high, bits < 64 ? bits : 64),
+                     .low = first_bits(low, bits < 64 ? 0 : bits - 64)};
 }
 
 static uint64_t mix(uint64_t word)
@@ -68,9 +81,9 @@ static void resize(peers_t *peers, uint32_t size)
     free(old.places);
 }
 
-void peers_init(peers_t *peers, uint64_t seed)
+void peers_init(peers_t *peers, uint64_t seed, uint32_t prefix_4, uint32_t prefix_6)
 {
-    *peers = (peers_t){.seed = mix(seed)};
+    *peers = (peers_t){.seed = mix(seed), .prefix_4 = prefix_4, .prefix_6 = prefix_6};
 }
 
 void peers_destroy(peers_t *peers)
@@ -86,7 +99,7 @@ bool peers_enter(peers_t *peers, const io_addr_t *addr, uint32_t limit)
     if (peers->size == 0) {
         return false;
     }
-    place_t key = key_of(addr);
+    place_t key = key_of(peers, addr);
     place_t *peer = find(peers, &key);
     if (peer->count == 0) {
         /* Without memory it fills up further, but one place stays free: searches end there. */
@@ -124,7 +137,7 @@ static void vacate(peers_t *peers, uint32_t place)
 
 void peers_leave(peers_t *peers, const io_addr_t *addr)
 {
-    place_t key = key_of(addr);
+    place_t key = key_of(peers, addr);
     place_t *peer = find(peers, &key);
     CHECK(peer->count > 0);
     peer->count--;

@@ -17,12 +17,14 @@ typedef struct {
 
 typedef struct {
     place_t *places;
-    uint32_t size; /* a power of two, or 0 */
-    uint32_t used; /* addresses */
-    uint64_t seed; /* so that nobody can choose addresses that collide */
+    uint32_t size;     /* a power of two, or 0 */
+    uint32_t used;     /* addresses */
+    uint64_t seed;     /* so that nobody can choose addresses that collide */
+    uint32_t prefix_4; /* bits of an IPv4 address that tell one from another, at most 32 */
+    uint32_t prefix_6; /* and of an IPv6 one, at most 128 */
 } peers_t;
 
-void peers_init(peers_t *peers, uint64_t seed);
+void peers_init(peers_t *peers, uint64_t seed, uint32_t prefix_4, uint32_t prefix_6);
 void peers_destroy(peers_t *peers);
 
 /* Counts a client in; false where its address has LIMIT of them (at least 1), or there

@@ -22,16 +22,10 @@ typedef enum {
     REASON_FIRST_BYTE_TIMEOUT,
     REASON_LOGIN_TIMEOUT,
     REASON_IDLE_TIMEOUT,
+    REASON_MESSAGE_TIMEOUT,
     REASON_FRAME_ERROR,
     REASON_COUNT
 } reason_t;
-
-/* Whether a session that ends for REASON has been silent for too long. */
-static inline bool reason_is_silence(reason_t reason)
-{
-    return reason == REASON_FIRST_BYTE_TIMEOUT || reason == REASON_LOGIN_TIMEOUT ||
-           reason == REASON_IDLE_TIMEOUT;
-}
 
 typedef enum { INITIATOR_PEER, INITIATOR_LOCAL, INITIATOR_STACK } initiator_t;
 

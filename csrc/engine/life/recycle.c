@@ -46,7 +46,7 @@ static cause_t judge(engine_t *engine, const slot_t *slot)
 static void replace(engine_t *engine, slot_t *slot, cause_t cause)
 {
     /* A stream that was cut short must not look complete. */
-    bool reset = slot->session.reset || slot->session.ending.unsent_bytes > 0;
+    bool reset = slot->session.reset || slot->session.cut_short;
     slot->in_flight &= ~FLIGHT_CALLBACK;
     slot_set_state(slot, SLOT_REPLACING);
     slot_wipe(slot);

@@ -87,14 +87,24 @@ typedef struct {
     bool reset;         /* close with RST */
     bool logged_in;     /* the application has given it a name */
     bool overdue;       /* the manager has found it so, and a worker is to make sure */
+    bool unsettled;     /* of what was sent something may not be acknowledged, */
+    bool lagging;       /* and at the last look so it was */
+    bool send_failed;   /* nothing can be sent any more; what has come is still told */
+    bool cut_short;     /* it ended with something in the queue */
     uint8_t broken;     /* cause_t: CAUSE_NONE, or the failure that rules recycling out */
     uint64_t bytes_received;
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
     void *recv_buf;                 /* from RECV_SLAB, or NULL */
     struct slab *recv_slab;
-    cutter_t cutter;     /* what was received and not told yet */
-    uint64_t begun_ns;   /* when the client was accepted */
-    uint64_t resumed_ns; /* when its silence last began to count anew; 0 = never */
+    cutter_t cutter;      /* what was received and not told yet */
+    uint64_t begun_ns;    /* when the client was accepted */
+    uint64_t resumed_ns;  /* when its silence last began to count anew; 0 = never */
+    uint64_t acked;       /* bytes sent that its TCP was last seen to have acknowledged */
+    uint64_t acked_ns;    /* when more of them were last seen to be, while others were not */
+    uint64_t message_ns;  /* when the first byte came of the message that is not whole */
+    uint64_t closing_ns;  /* while FLUSHING: when that began, */
+    uint64_t progress_ns; /* when the client last took something, as far as it was seen, */
+    uint64_t heard_open;  /* and the bytes that had come from it until then */
     io_addr_t peer;
     io_addr_t local;
     ending_t ending;

@@ -3,6 +3,7 @@
 
 #include "../state.h"
 #include "closing.h"
+#include "timeout.h"
 
 /* The buffer that a client gets first. */
 #define SMALL_BYTES_MAX (16u * 1024u)
@@ -255,8 +256,8 @@ static bool cut_next(engine_t *engine, slot_t *slot)
     return frame == FRAME_MESSAGE;
 }
 
-/* Whether EVENT has told of so many messages that it is others' turn. The clock is looked at now and
- * then only. */
+/* Whether EVENT has told of so many messages that it is others' turn. The clock is looked at now
+ * and then only. */
 static bool is_over(engine_t *engine, event_t *event)
 {
     if (event->messages % TURN_MESSAGES != TURN_MESSAGES - 1) {
@@ -316,8 +317,13 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     session->bytes_received += bytes;
     atomic_u64_count(&batch->bytes_received, bytes);
     if (slot->state == SLOT_OPEN) {
+        bool amid = cutter_is_amid(&session->cutter);
         feed(engine, session, bytes);
         cut_first(engine, slot);
+        if (session->cut || !amid) {
+            session->message_ns = batch->now_ns;
+        }
+        timeout_cut(engine, slot);
     }
 }
 

@@ -22,7 +22,10 @@ static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *b
     }
     atomic_u64_count(&batch->bytes_sent, bytes);
     if (slot->state == SLOT_FLUSHING && bytes > 0) {
-        session_allow_flush(engine, slot);
+        session_progress(engine, slot);
+    }
+    if (slot->state == SLOT_OPEN && bytes > 0) {
+        timeout_sent(engine, slot, batch->now_ns);
     }
     if (slot->state == SLOT_OPEN && session->write_full &&
         session->out.bytes <= engine->options.write_low) {
@@ -51,7 +54,7 @@ static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
     slot->in_flight &= ~FLIGHT_SEND;
     session->send_len = 0;
     if (status < 0) {
-        session_fail(engine, slot, status, op->error);
+        session_fail_send(engine, slot, status, op->error);
         return false;
     }
     CHECK(batch != NULL && sent > 0); /* io_send promises it */
@@ -64,34 +67,34 @@ static void finish_sending(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     bool flushing = slot->state == SLOT_FLUSHING;
-    if (flushing && (session->peer_eof || reason_is_silence((reason_t)session->ending.reason))) {
-        /* The peer was first, so the disconnect itself may carry our FIN. And for the FIN of one
-         * that has been silent for too long nobody waits: its close carries ours. */
-        session_drain(engine, slot, &session->ending);
+    if (flushing && session->peer_eof) {
+        /* The peer was first, so the disconnect itself may carry our FIN. */
+        session_part(engine, slot, &session->ending);
         return;
     }
     if (session->fin_wanted && !session->fin_sent) {
-        int status = io_shutdown(engine->io, slot->sock);
+        int error = 0;
+        int status = io_shutdown(engine->io, slot->sock, &error);
         if (status < 0) {
-            session_fail(engine, slot, status, 0);
+            session_fail_send(engine, slot, status, error);
             return;
         }
         session->fin_sent = true;
         if (flushing) {
-            session_allow_linger(engine, slot);
+            session_progress(engine, slot);
         }
     }
     if (session->fin_sent && session->peer_eof && (slot->pending & PENDING_EOF) == 0 &&
         (slot->in_flight & FLIGHT_CALLBACK) == 0) {
         /* write_eof() on our side, and on_eof kept it open until now: both are through. */
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
-        session_drain(engine, slot, &ending);
+        session_part(engine, slot, &ending);
     }
 }
 
 static void advance_sending(engine_t *engine, slot_t *slot, batch_t *batch)
 {
-    if (slot->in_flight & FLIGHT_SEND) {
+    if ((slot->in_flight & FLIGHT_SEND) != 0 || slot->session.send_failed) {
         return;
     }
     bool more = true;
@@ -150,6 +153,22 @@ static void end_amid_message(engine_t *engine, slot_t *slot, batch_t *batch)
     }
 }
 
+/* Nothing can be sent any more. What has come is told first, as far as it is here by now: the
+ * stack's buffer is its limit, since nothing joins it on a connection that is broken. */
+static void end_unsendable(engine_t *engine, slot_t *slot)
+{
+    session_t *session = &slot->session;
+    if (slot->state != SLOT_OPEN || !session->send_failed || tellable(slot) != 0 ||
+        (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+        return;
+    }
+    bool goes_on = ntstatus_classify(session->ending.status).action != NTSTATUS_BACKOFF;
+    if ((slot->in_flight & FLIGHT_RECV) == 0 || !goes_on ||
+        !io_is_due(engine->io, slot->sock, &slot->recv.io)) {
+        session_drain(engine, slot, &session->ending);
+    }
+}
+
 void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     if (IO_THREAD_EXIT_CANCELS && batch == NULL) {
@@ -165,6 +184,7 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         receive_advance(engine, slot, batch);
     }
     end_amid_message(engine, slot, batch);
+    end_unsendable(engine, slot);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
         slot->pending = PENDING_CLOSED;
     }
@@ -195,9 +215,9 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     }
     note_sent(engine, slot, bytes, batch);
     if (slot->state == SLOT_DRAINING) {
-        session->ending.unsent_bytes = session->out.bytes;
+        session_count_unsent(engine, slot);
     } else if ((int32_t)status < 0) {
-        session_fail(engine, slot, (int)status, io_event_error(event));
+        session_fail_send(engine, slot, (int)status, io_event_error(event));
     }
     session_advance(engine, slot, batch);
 }
@@ -210,6 +230,7 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     if (event->kind == EVENT_DATA) {
         receive_settle(engine, slot, batch);
     }
+    timeout_cut(engine, slot); /* nobody has looked while it ran */
     if (event->kind == EVENT_EOF && !event->keep && slot->state == SLOT_OPEN) {
         ending_t ending = ending_from_status(NT_SUCCESS_CODE, 0);
         session_flush(engine, slot, &ending);
@@ -228,9 +249,11 @@ void session_release(engine_t *engine, slot_t *slot, batch_t *batch)
     agenda_set_deadline(engine, slot, 0);
 }
 
-void session_overdue(engine_t *engine, slot_t *slot)
+void session_overdue(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
     /* Only FLUSHING has a deadline: the peer does not read, or keeps its side open. */
-    session_drain(engine, slot, &slot->session.ending);
-    session_advance(engine, slot, NULL);
+    if (!session_may_linger(engine, slot, now_ns)) {
+        session_drain(engine, slot, &slot->session.ending);
+        session_advance(engine, slot, NULL);
+    }
 }

@@ -23,7 +23,7 @@ void session_release(engine_t *engine, slot_t *slot, batch_t *batch);
  * worker's, and NULL in any other thread; what needs a worker then is left to the next. */
 void session_advance(engine_t *engine, slot_t *slot, batch_t *batch);
 
-/* The manager's look at a session whose deadline has passed. */
-void session_overdue(engine_t *engine, slot_t *slot);
+/* The manager's look, at NOW_NS, at a session whose deadline has passed. */
+void session_overdue(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 #endif

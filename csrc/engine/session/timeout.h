@@ -4,7 +4,8 @@
  *
  * While the application has paused reading, and while a callback of the session runs, the engine
  * does not read what the client may have sent: its silence does not count then. After a pause it
- * counts anew.
+ * counts anew. What the client's TCP acknowledges is no silence either, and is looked for
+ * while something is not acknowledged.
  *
  * All of these: the slot's lock is held. */
 #ifndef IOCPREUSE_ENGINE_TIMEOUT_H
@@ -17,6 +18,12 @@ void timeout_begin(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 /* Its silence counts anew from now: reading goes on, or something is sent while it is paused. */
 void timeout_restart(engine_t *engine, slot_t *slot);
+
+/* The stack has taken something for it: whether its TCP acknowledges that is to be seen. */
+void timeout_sent(engine_t *engine, slot_t *slot, uint64_t now_ns);
+
+/* What had come is cut: perhaps the rest of a message is still to come. */
+void timeout_cut(engine_t *engine, slot_t *slot);
 
 /* The manager's look at a session: what is overdue is left to a worker, which first takes what
  * has come in time and waits at the port. */

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -312,10 +314,45 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
     return status >= 0 ? status : op_refuse(op, -status);
 }
 
-int io_shutdown(io_t *io, io_sock_t sock)
+/* What broke the connection; OTHERWISE, where nothing tells any more. */
+static int sock__cause(struct epoll_sock *sock, int otherwise)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    mutex_lock(&sock->lock);
+    /* Asking takes it away from the kernel, so it is kept for the other direction. */
+    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0) {
+        sock__note_error(sock, error);
+    }
+    error = error == 0 ? sock->error : error;
+    mutex_unlock(&sock->lock);
+    return error == 0 ? otherwise : error;
+}
+
+int io_shutdown(io_t *io, io_sock_t sock, int *error)
 {
     (void)io;
-    return shutdown(sock->fd, SHUT_WR) == 0 ? 0 : (int)errno_to_status(errno);
+    if (shutdown(sock->fd, SHUT_WR) == 0) {
+        sock->fin_sent = true;
+        return 0;
+    }
+    *error = sock__cause(sock, errno);
+    return (int)errno_to_status(*error);
+}
+
+bool io_unacked(io_t *io, io_sock_t sock, uint64_t taken, uint64_t *bytes)
+{
+    (void)io;
+    int queued = 0;
+    if (ioctl(sock->fd, SIOCOUTQ, &queued) != 0 || queued < 0) {
+        return false;
+    }
+    /* A FIN has a number in the stream like a byte, and is its last. */
+    if (sock->fin_sent && queued > 0) {
+        queued--;
+    }
+    *bytes = (uint64_t)queued < taken ? (uint64_t)queued : taken;
+    return true;
 }
 
 void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)

@@ -28,6 +28,7 @@ struct epoll_sock {
     bool writable;
     bool ended;  /* a FIN or an error is to be read: then a short read has not drained it */
     bool urgent; /* out-of-band data was seen: reads stop short at its mark */
+    bool fin_sent;
     io_op_t *recv;
     io_op_t *send;
     struct listener *listener;    /* of a listening socket */

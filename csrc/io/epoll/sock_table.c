@@ -88,6 +88,7 @@ struct epoll_sock *sock_table_take(sock_table_t *table)
     sock->writable = true;  /* a new connection's buffer is empty */
     sock->ended = false;
     sock->urgent = false;
+    sock->fin_sent = false;
     sock->recv = NULL;
     sock->send = NULL;
     sock->listener = NULL;

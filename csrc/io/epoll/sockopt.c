@@ -79,7 +79,10 @@ int sockopt_apply(int fd, const io_sock_options_t *options)
     error = error != 0 ? error : sockopt__set_unless_0(fd, TCP_KEEPIDLE, options->keepalive_idle_s);
     error = error != 0 ? error
                        : sockopt__set_unless_0(fd, TCP_KEEPINTVL, options->keepalive_interval_s);
-    return error != 0 ? error : sockopt__set_unless_0(fd, TCP_KEEPCNT, options->keepalive_count);
+    error = error != 0 ? error : sockopt__set_unless_0(fd, TCP_KEEPCNT, options->keepalive_count);
+    return error != 0 || options->send_buffer == 0
+               ? error
+               : sockopt__set(fd, SOL_SOCKET, SO_SNDBUF, (int)options->send_buffer);
 }
 
 int sockopt_change(int fd, const io_sock_options_t *had, const io_sock_options_t *options)
@@ -87,6 +90,7 @@ int sockopt_change(int fd, const io_sock_options_t *had, const io_sock_options_t
     bool same = had->nodelay == options->nodelay && had->keepalive == options->keepalive &&
                 had->keepalive_idle_s == options->keepalive_idle_s &&
                 had->keepalive_interval_s == options->keepalive_interval_s &&
-                had->keepalive_count == options->keepalive_count;
+                had->keepalive_count == options->keepalive_count &&
+                had->send_buffer == options->send_buffer;
     return same ? 0 : sockopt_apply(fd, options);
 }

@@ -124,7 +124,7 @@ static bool probe__connect(probe_t *probe)
  * dead one refuses it at once, and the time-out is not used up. */
 static bool probe__serve(probe_t *probe, const char *message)
 {
-    static const io_sock_options_t options = {true, false, 0, 0, 0};
+    static const io_sock_options_t options = {true, false, 0, 0, 0, 0};
     io_addr_t peer;
     io_addr_t local;
     io_addr_t client;
@@ -178,7 +178,7 @@ static bool probe__has_real_handles(const probe_t *probe)
 static bool probe__run(probe_t *probe)
 {
     static const io_addr_t loopback = {4, 0, {127, 0, 0, 1}, 0, 0};
-    static const io_listen_options_t options = {1, false, {true, false, 0, 0, 0}};
+    static const io_listen_options_t options = {1, false, {true, false, 0, 0, 0, 0}};
     SOCKET first;
     if (io_listen(probe->io, &loopback, &options, &probe->listener) != 0 ||
         io_sock_name(probe->io, probe->listener, &probe->address) != 0 ||

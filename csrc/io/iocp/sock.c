@@ -144,6 +144,9 @@ static int sock__set_keepalive(io_t *io, SOCKET sock, const io_sock_options_t *o
 static int sock__set_options(io_t *io, SOCKET sock, const io_sock_options_t *options)
 {
     int error = sock__set(sock, IPPROTO_TCP, TCP_NODELAY, options->nodelay ? 1 : 0);
+    if (error == 0 && options->send_buffer != 0) {
+        error = sock__set(sock, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+    }
     return error == 0 ? sock__set_keepalive(io, sock, options) : error;
 }
 
@@ -237,10 +240,14 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
     return sock__submitted(op, WSASend(sock, piece, count, NULL, 0, sock__start(op), NULL) == 0);
 }
 
-int io_shutdown(io_t *io, io_sock_t sock)
+int io_shutdown(io_t *io, io_sock_t sock, int *error)
 {
     (void)io;
-    return sock__status(shutdown(sock, SD_SEND) == 0 ? 0 : WSAGetLastError());
+    if (shutdown(sock, SD_SEND) == 0) {
+        return 0;
+    }
+    *error = WSAGetLastError();
+    return sock__status(*error);
 }
 
 /* Overlapped without exception: with a NULL here the call waits TIME_WAIT out, for minutes.

@@ -107,6 +107,7 @@ uint32_t sim_client_read(io_t *io, uint32_t index, uint32_t max)
     uint32_t bytes = there < max ? (uint32_t)there : max;
     if (bytes > 0) {
         conn->read += bytes;
+        conn->read_ns = io->now_ns;
         sim_trace(io, "read", conn->number, bytes);
         conn__stir(io, conn);
     }

@@ -38,6 +38,7 @@ uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, ui
     kernel__take(io, conn, bufs, bytes);
     conn->reported += bytes;
     conn->heard_ns = bytes > 0 ? io->now_ns : conn->heard_ns;
+    conn->went_ns = bytes > 0 ? io->now_ns : conn->went_ns;
     io->bytes_sent += bytes;
     return bytes;
 }

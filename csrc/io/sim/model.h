@@ -99,7 +99,9 @@ typedef struct {
     uint64_t reported; /* of these, to the server */
     uint64_t read;     /* of these, by the client */
     uint64_t heard;    /* of those received, what the server was told of */
-    uint64_t heard_ns; /* when the server last heard of bytes that came or went */
+    uint64_t heard_ns; /* when the server last heard of bytes that came or went, */
+    uint64_t went_ns;  /* of bytes that went, */
+    uint64_t read_ns;  /* and when the client last read some */
     uint64_t dies_ns;
     uint32_t death; /* the status that operations get now; 0 = alive */
     bool client_fin;

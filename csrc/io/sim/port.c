@@ -76,7 +76,9 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
     } else if (record->kind == SIM_SEND && (int32_t)event->status >= 0) {
         io->bytes_sent += event->bytes;
         if (sock != NULL && sock->conn != SIM_INDEX_NONE) {
+            uint64_t went_ns = io->conns[sock->conn].went_ns;
             io->conns[sock->conn].reported += event->bytes;
+            io->conns[sock->conn].went_ns = event->bytes > 0 ? io->now_ns : went_ns;
         }
     }
     sim_trace(io, "dequeue", (uint64_t)record->kind << 32 | record->status, record->bytes);

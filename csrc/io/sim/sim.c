@@ -114,6 +114,21 @@ uint64_t sim_conn_heard_ns(const io_t *io, uint32_t conn)
     return io->conns[conn].heard_ns;
 }
 
+uint64_t sim_conn_went_ns(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].went_ns;
+}
+
+uint64_t sim_conn_read_ns(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].read_ns;
+}
+
+bool sim_conn_is_unread(const io_t *io, uint32_t conn)
+{
+    return io->conns[conn].written > io->conns[conn].received;
+}
+
 uint64_t sim_conn_reported(const io_t *io, uint32_t conn)
 {
     return io->conns[conn].reported;

@@ -62,8 +62,9 @@ typedef enum {
 /* Odds are of 65536. */
 typedef struct {
     uint64_t seed;
-    uint32_t hosts; /* addresses that clients come from, at least 1 */
-    bool reuse;     /* io_disconnect leaves a socket; else none */
+    uint32_t hosts;  /* addresses that clients come from, at least 1 */
+    bool reuse;      /* io_disconnect leaves a socket; else none */
+    bool tells_acks; /* io_unacked knows */
     uint32_t odds_submit[SIM_KINDS];
     uint32_t odds_completion; /* that an operation completes with an error of its own */
     uint32_t odds_refused;    /* of AcceptEx on a recycled socket */
@@ -144,6 +145,11 @@ uint64_t sim_conn_heard(const io_t *io, uint32_t conn);    /* bytes from it, as 
 uint64_t sim_conn_since_ns(const io_t *io, uint32_t conn); /* when it was made */
 /* When the server last heard of bytes that came from it or were taken for it; 0 = never. */
 uint64_t sim_conn_heard_ns(const io_t *io, uint32_t conn);
+/* When bytes for it were last taken, as the server knows, and when it last read some; 0 = never. */
+uint64_t sim_conn_went_ns(const io_t *io, uint32_t conn);
+uint64_t sim_conn_read_ns(const io_t *io, uint32_t conn);
+/* Whether it has sent something that the server has not received. */
+bool sim_conn_is_unread(const io_t *io, uint32_t conn);
 /* Whether the client's FIN, or its reset, has come. */
 bool sim_conn_has_fin(const io_t *io, uint32_t conn);
 

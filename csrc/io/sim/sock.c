@@ -270,10 +270,20 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
     return 0;
 }
 
-int io_shutdown(io_t *io, io_sock_t sock)
+bool io_unacked(io_t *io, io_sock_t sock, uint64_t taken, uint64_t *bytes)
+{
+    const sim_conn_t *conn = &io->conns[sock__connected(io, sock, "io_unacked")->conn];
+    if (!io->config.tells_acks) {
+        return false;
+    }
+    /* What is read is acknowledged, and nothing else. */
+    *bytes = taken > conn->read ? taken - conn->read : 0;
+    return true;
+}
+
+int io_shutdown(io_t *io, io_sock_t sock, int *error)
 {
     sim_sock_t *place = sock__connected(io, sock, "io_shutdown");
-    int error;
     if (place->fin_sent) {
         sim_fail(io, "io_shutdown twice");
     }
@@ -281,11 +291,12 @@ int io_shutdown(io_t *io, io_sock_t sock)
         sim_fail(io, "io_shutdown in the middle of a send");
     }
     if (io->conns[place->conn].death != 0) {
-        return (int)(int32_t)ntstatus_from_wsa(SIM_WSAENOTCONN);
+        *error = SIM_WSAENOTCONN;
+        return (int)(int32_t)ntstatus_from_wsa(*error);
     }
-    if (sim_fault_setup(io, &error)) {
+    if (sim_fault_setup(io, error)) {
         sim_count_fault(io, SIM_FAULT_shutdown_fails);
-        return (int)(int32_t)ntstatus_from_wsa(error);
+        return (int)(int32_t)ntstatus_from_wsa(*error);
     }
     place->fin_sent = true;
     place->time_wait = !io->conns[place->conn].client_fin;

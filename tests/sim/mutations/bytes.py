@@ -13,8 +13,8 @@ BYTES = (
     one(
         "one-send",
         "session.c",
-        "    if (slot->in_flight & FLIGHT_SEND) {\n        return;\n    }\n",
-        "",
+        "(slot->in_flight & FLIGHT_SEND) != 0 || slot->session.send_failed) {",
+        "slot->session.send_failed) {",
     ),
     one("partial-send", "sendq.c", "            buf->sent += (size_t)sent;\n", ""),
     one(

@@ -39,7 +39,7 @@ SESSION = (
     one(
         "mute-at-the-end",
         "closing.c",
-        "    slot_set_state(slot, SLOT_FLUSHING);\n    atomic_u32_store(&slot->session.mute, 1);\n",
+        "    slot_set_state(slot, SLOT_FLUSHING);\n    atomic_u32_store(&session->mute, 1);\n",
         "    slot_set_state(slot, SLOT_FLUSHING);\n",
     ),
     one(
@@ -71,10 +71,55 @@ SESSION = (
     one(
         "flush-deadline",
         "closing.c",
-        "    } else {\n        session_allow_flush(engine, slot);\n    }\n    slot->pending",
-        "    }\n    slot->pending",
+        "    session_progress(engine, slot);\n    slot->pending",
+        "    slot->pending",
     ),
-    one("linger-after-eof", "closing.c", "    if (slot->session.fin_sent) {", "    if (0) {"),
+    one(
+        "flushed-is-progress",
+        "session.c",
+        "    if (slot->state == SLOT_FLUSHING && bytes > 0) {",
+        "    if (0) {",
+    ),
+    one("acked-is-progress", "closing.c", "acked > session->acked || took", "took"),
+    one(
+        "progress-is-bounded",
+        "closing.c",
+        "least(session->progress_ns + linger_ns, session->closing_ns + LINGERS_MAX * linger_ns)",
+        "(session->progress_ns + linger_ns)",
+    ),
+    one(
+        "quiet-has-all", "closing.c", "session->fin_sent && unacked == 0 &&", "session->fin_sent &&"
+    ),
+    one(
+        "quiet-says-nothing",
+        "closing.c",
+        "session->bytes_received == session->heard_open &&",
+        "true &&",
+    ),
+    one(
+        "quiet-is-listened-to",
+        "closing.c",
+        "           !io_is_due(engine->io, slot->sock, &slot->recv.io);",
+        "           true;",
+    ),
+    one("stop-has-its-drain", "closing.c", "    if (stopping) {", "    if (0) {"),
+    one("unacked-is-unsent", "closing.c", "session->out.bytes + unacked;", "session->out.bytes;"),
+    one(
+        "unsent-is-counted-again",
+        "session.c",
+        "        session_count_unsent(engine, slot);\n",
+        "        ;\n",
+    ),
+    # An answer that cannot be sent.
+    one("received-is-told", "session.c", "tellable(slot) != 0 ||", ""),
+    one("failed-send-ends", "session.c", "    end_unsendable(engine, slot);\n", ""),
+    one("failed-send-is-the-last", "session.c", " || slot->session.send_failed) {", ") {"),
+    one(
+        "failed-send-flushes-nothing",
+        "closing.c",
+        "    if (session->send_failed) {",
+        "    if (0) {",
+    ),
     one("drain-clears-deadline", "closing.c", "    agenda_set_deadline(engine, slot, 0);\n", ""),
     one(
         "timer-wakes-manager",
@@ -117,6 +162,17 @@ SESSION = (
         "    batch->now_ns = io_now_ns(engine->io);\n    batch->is_timely = true;\n",
         "    batch->is_timely = true;\n",
     ),
+    one("acked-is-not-silent", "timeout.c", "        session->acked_ns = now_ns;\n", ""),
+    one(
+        "acks-are-looked-for",
+        "timeout.c",
+        "        slot->session.unsettled = true;\n        await_acks(engine, slot, now_ns);\n",
+        "",
+    ),
+    one("message-begins", "receive.c", "if (session->cut || !amid) {", "if (false) {"),
+    one("message-is-watched", "session.c", "    timeout_cut(engine, slot); /*", "    /*"),
+    one("message-is-watched-at-once", "receive.c", "        timeout_cut(engine, slot);\n", ""),
+    one("message-is-whole", "timeout.c", " && cutter_is_amid(&session->cutter);", ";"),
     one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
     one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
     one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
@@ -170,5 +226,5 @@ SESSION = (
         "        ;\n    } else {",
     ),
     one("overdue-is-judged", "loop.c", "        timeout_judge(engine, slot, batch->now_ns);\n", ""),
-    one("stirring", "timeout.c", "is_stirring(engine, slot, expiry.reason)", "false"),
+    one("stirring", "timeout.c", "is_stirring(engine, slot, &expiry, now_ns)", "false"),
 )

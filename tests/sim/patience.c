@@ -1,0 +1,87 @@
+/* patience.c: whether a client that ends has the time for it that it may take, and no more. */
+#include "world.h"
+
+/* The engine's own figures, as csrc/engine/session/closing.c has them. */
+#define LINGERS_MAX       10u
+#define LOOKS_PER_LINGER  4u
+#define QUIET_NS          (2 * NS_PER_S)
+#define QUIET_STOPPING_NS (100 * NS_PER_MS)
+
+uint64_t patience_look_ns(const world_t *world)
+{
+    uint64_t look_ns = world->config.engine.linger_ns / LOOKS_PER_LINGER;
+    look_ns = look_ns > QUIET_NS ? QUIET_NS : look_ns;
+    return (look_ns > QUIET_STOPPING_NS ? look_ns : QUIET_STOPPING_NS) + 1;
+}
+
+void patience_check_bound(world_t *world, const slot_t *slot)
+{
+    const session_t *session = &slot->session;
+    uint64_t linger_ns = world->config.engine.linger_ns;
+    /* A look may be late by all that makes timers late, and so may the one before it. */
+    uint64_t late_ns = linger_ns / LOOKS_PER_LINGER + linger_ns / 15 + 100 * NS_PER_MS +
+                       2 * world->config.manager_late_ns;
+    uint64_t all_ns = session->closing_ns + LINGERS_MAX * linger_ns;
+    uint64_t excuse_ns = world->blocked_ns > world->settled_ns[slot->index]
+                             ? world->blocked_ns
+                             : world->settled_ns[slot->index];
+    all_ns = all_ns < excuse_ns ? excuse_ns : all_ns;
+    CHECK_THAT(world,
+               world->stop_asked || world->manager_gone || io_now_ns(world->io) <= all_ns + late_ns,
+               "slot %u: its client keeps it for ever", slot->index);
+}
+
+void patience_check_end(world_t *world, const slot_t *slot, uint64_t now_ns)
+{
+    const session_t *session = &slot->session;
+    uint32_t conn = sim_conn_of(world->io, slot->sock);
+    uint64_t linger_ns = world->config.engine.linger_ns;
+    uint64_t since_ns = sim_conn_went_ns(world->io, conn);
+    uint64_t read_ns = sim_conn_read_ns(world->io, conn);
+    uint64_t read = sim_client_has_read(world->io, conn);
+    if (world->config.sim.tells_acks && read_ns > since_ns && read <= session->bytes_sent) {
+        since_ns = read_ns;
+    }
+    since_ns = since_ns < session->closing_ns ? session->closing_ns : since_ns;
+    bool over =
+        now_ns >= since_ns + linger_ns || now_ns >= session->closing_ns + LINGERS_MAX * linger_ns;
+    bool quiet = session->out.head == NULL && session->fin_sent &&
+                 (!world->config.sim.tells_acks || read >= session->bytes_sent) &&
+                 !sim_conn_is_unread(world->io, conn) &&
+                 session->bytes_received == session->heard_open;
+    uint64_t quiet_ns = world->stop_asked ? QUIET_STOPPING_NS : QUIET_NS;
+    CHECK_THAT(world, (over && !world->stop_asked) || (quiet && now_ns >= since_ns + quiet_ns),
+               "slot %u: its client is given up, and is not through", slot->index);
+}
+
+void patience_note_drain(world_t *world, const slot_t *slot)
+{
+    world->drained_read[slot->index] =
+        sim_client_has_read(world->io, sim_conn_of(world->io, slot->sock));
+}
+
+static uint64_t patience__lacks(const rec_t *rec, uint64_t read, uint64_t sent)
+{
+    return rec->accepted - (read < sent ? read : sent);
+}
+
+void patience_check_unsent(world_t *world, const rec_t *rec, const slot_t *slot)
+{
+    uint64_t unsent = slot->session.ending.unsent_bytes;
+    uint64_t sent = sim_conn_reported(world->io, rec->conn);
+    uint64_t queued = rec->accepted - sent;
+    bool in_order = slot->session.peer_eof && queued == 0 && unsent == 0;
+    if (rec->sending || in_order) {
+        return;
+    }
+    uint64_t least = queued;
+    uint64_t most = queued;
+    if (world->config.sim.tells_acks) {
+        least = patience__lacks(rec, sim_client_has_read(world->io, rec->conn), sent);
+        most = patience__lacks(rec, world->drained_read[slot->index], sent);
+    }
+    if (unsent < least || unsent > most) {
+        world_fail(world, "client %u: %u bytes are said to be unsent instead of %u to %u",
+                   (unsigned)rec->number, (unsigned)unsent, (unsigned)least, (unsigned)most);
+    }
+}
