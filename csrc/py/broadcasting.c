@@ -37,7 +37,8 @@ static void add(receivers_t *receivers, token_t token, session_object_t *session
     }
 }
 
-/* Every session that is there, in the order in which they connected. Nobody comes or goes meanwhile. */
+/* Every session that is there, in the order in which they connected. Nobody comes or goes
+ * meanwhile. */
 static bool add_all(receivers_t *receivers, PyObject *sessions)
 {
     bool good;

@@ -24,9 +24,9 @@ void pool_size_begin(engine_t *engine)
     low_water_init(&engine->unused, engine->options.quiet_ns, now_ns);
 }
 
-/* Of the accepts that the pool has grown by, those that nobody needs at this moment. Where sockets are
- * recycled it may have fewer than it would have, for want of spare ones: those that it lacks are not
- * needed either. The engine's lock is held. */
+/* Of the accepts that the pool has grown by, those that nobody needs at this moment. Where sockets
+ * are recycled it may have fewer than it would have, for want of spare ones: those that it lacks
+ * are not needed either. The engine's lock is held. */
 static uint32_t count_extra(const engine_t *engine)
 {
     uint64_t pending = engine->stats.accepts_pending;

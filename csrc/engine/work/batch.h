@@ -73,7 +73,7 @@ typedef struct batch {
     sendq_t done; /* pinned buffers whose owners may be released */
     pockets_t pockets;
     bool took_accept;
-    bool has_rest; /* an event's turn was over before its messages were: others come first */
+    bool has_rest;  /* an event's turn was over before its messages were: others come first */
     bool is_timely; /* NOW_NS was read since callbacks last ran */
 
     /* Its share of engine_stats_t. */
