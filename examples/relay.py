@@ -120,8 +120,9 @@ class Relay(iocpreuse.Server):
     def settle(self, number: int, question: Question) -> None:
         """Sends the answer to whoever waits for it. The lock is held.
 
-        While the asker is going, and on_abort has not named its successor yet, nobody can get it:
-        then its on_disconnect tries again. So too if it does not read and is aborted for that.
+        While the asker is going, and on_abort has not named its successor yet, the answer waits:
+        then its on_disconnect asks what became of it. It tries again, too, if the
+        asker does not read and is aborted for that.
         """
         assert question.answer is not None
         with contextlib.suppress(iocpreuse.WriteOverflow):

@@ -1,11 +1,10 @@
 """The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, Literal, Self, final
 
 from typing_extensions import Buffer, disjoint_base
 
-from iocpreuse.pending import Pending
 from iocpreuse.session import SessionId
 
 __version__: Final[str]
@@ -70,8 +69,20 @@ class Session:
     def _set_login(self, net_id: Hashable | None, at: float, /) -> None: ...
     def _tell_login(self) -> bool: ...
     def _replace(self) -> None: ...
-    def _set_begun(self) -> None: ...
     def get_extra_info(self, name: str, default: Any = None) -> Any: ...
+
+@final
+class Pending:
+    """A request the application is still working on when its client may already be gone."""
+
+    tag: Hashable
+    request: bytes | None
+    @property
+    def session_id(self) -> SessionId: ...
+    @property
+    def aborted(self) -> bool: ...
+    def reply(self, data: Buffer, /) -> bool: ...
+    def handoff(self, to: Session | Hashable, /) -> bool: ...
 
 @final
 class Engine:
@@ -116,8 +127,8 @@ class Engine:
         on_login: Callable[[Session], object] | None,
         login: Callable[..., None],
         logout: Callable[[Session], None],
-        begin: Callable[[Session, Hashable, bytes | None], Pending],
-        lose: Callable[[Session, list[bytes], bool], None],
+        find: Callable[[Session | Hashable], Session | None],
+        lose: Callable[[Session, tuple[Pending, ...], Sequence[bytes], bool], Session | None],
         on_pool: Callable[[int], None],
         on_shortage: Callable[[str, int, int, float], None],
         plain_ends: tuple[object, ...],

@@ -1,7 +1,7 @@
 """The server that applications subclass: Server."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
 
 from iocpreuse import exit_hook, fork_hook
@@ -13,7 +13,7 @@ from iocpreuse.life import Life, State
 from iocpreuse.listen import LentSocket
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
-from iocpreuse.pending import Aborted, PendingBook
+from iocpreuse.pending import Aborted, Pending
 from iocpreuse.reason import Disconnect, make_error
 from iocpreuse.registry import NamelessView, SessionsView
 from iocpreuse.session import NetId, SessionId
@@ -54,7 +54,6 @@ _OWN: Final = frozenset(
         "_life",
         "_logged_in_view",
         "_logins",
-        "_pending",
         "_sessions",
         "_settings",
         "_stopped",
@@ -109,7 +108,6 @@ class Server:
         self._settings: Settings = check_options(host, port, options)
         self._sessions: dict[SessionId, Session] = {}
         self._logins = Logins()
-        self._pending = PendingBook(self.send, self._find)
         self._view = SessionsView(self._sessions)
         self._connected_only_view = NamelessView(self._sessions)
         self._logged_in_view = SessionsView(self._logins.logged_in)
@@ -149,9 +147,10 @@ class Server:
     def on_abort(self, session: Session, lost: Aborted) -> Session | NetId | None:
         """The client has gone, with requests that nobody has answered or messages unsent.
 
-        The session or the net_id that is returned takes over what is in lost.pending: a later
-        `Pending.reply` goes there. With None, or if that one is not there, they are aborted. It
-        comes before on_disconnect, and not at all if nothing was lost.
+        The session or the net_id that is returned takes over what is in lost.pending: answers
+        that have come meanwhile are passed on, and a later `Pending.reply` goes there. With None,
+        or if that one is not there, they are aborted. It comes before on_disconnect, and not at
+        all if nothing was lost.
         """
 
     def on_disconnect(self, session: Session, why: Disconnect) -> None:
@@ -356,22 +355,23 @@ class Server:
         """The session that WHO is, or is the net_id of."""
         return who if isinstance(who, Session) else self._logins.logged_in.get(who)
 
-    def _lose(self, session: Session, unsent: list[bytes], partial: bool) -> None:
+    def _lose(
+        self,
+        session: Session,
+        requests: tuple[Pending, ...],
+        unsent: Sequence[bytes],
+        partial: bool,
+    ) -> Session | None:
         """SESSION ends with requests open or messages unsent: who takes them over?"""
-        requests = self._pending.close(session)
-        owner: Session | NetId | None = None
-        try:
-            if requests or unsent or partial:
-                owner = self.on_abort(session, Aborted(requests, unsent, partial))
-        finally:
-            self._pending.settle(requests, owner)
+        heir = self.on_abort(session, Aborted(requests, unsent, partial))
+        return None if heir is None else self._find(heir)
 
     def _hooks(self) -> dict[str, Any]:
         """What the engine calls: the application's callbacks, and the facade."""
         return find_callbacks(self, Server) | {
             "login": self._logins.login,
             "logout": self._logins.logout,
-            "begin": self._pending.begin,
+            "find": self._find,
             "lose": self._lose,
             "on_pool": _log_pool,
             "on_shortage": _log_shortage,
@@ -410,7 +410,6 @@ class Server:
         exit_hook.forget(self)
         self._sessions.clear()
         self._logins._leave_to_parent()
-        self._pending._leave_to_parent()
         if self._engine is not None:
             self._engine.disown()
             self._engine = None

@@ -18,6 +18,7 @@
 #include "life/reason.h"
 #include "bytes/sendq.h"
 #include "bytes/shared.h"
+#include "session/requests.h"
 #include "life/token.h"
 
 typedef struct engine engine_t;
@@ -230,6 +231,53 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused);
 
 /* Has EVENT_LOGIN told, after the callback that runs now. */
 call_t engine_login(engine_t *engine, token_t token);
+
+/* Requests: what a client has asked, for whoever works on the answer when it may have gone. The
+ * memory is the caller's, for as long as the request is open. It is open once it is begun, and ends
+ * once: by a call that returns REPLY_SENT or HANDOVER_ANSWERED, or by an engine_pass_on that
+ * returns HANDOVER_NONE. Any thread, as above. */
+
+/* What a reply came to. */
+typedef enum {
+    REPLY_SENT,    /* queued to its owner; WHY is CALL_OK or CALL_FULL */
+    REPLY_PASSED,  /* the answer that waited has been queued to the one who took the request over */
+    REPLY_WAITS,   /* the owner is going: an answer is kept for who takes the request over */
+    REPLY_REFUSED, /* the owner's queue did not take it, for WHY; the request is open */
+    REPLY_ABORTED, /* nobody takes it over */
+    REPLY_TWICE,   /* it has been answered, and whoever replied knows */
+    REPLY_DISOWNED, /* this is a forked child */
+    REPLY_MOVED     /* never: it is the engine's own */
+} reply_t;
+
+/* What became of a request that was to go to another client. */
+typedef enum {
+    HANDOVER_NONE,    /* that one is not there, or going; or the request is not to be had */
+    HANDOVER_OPEN,    /* it is that one's, */
+    HANDOVER_ANSWERED /* and an answer that waited has been queued to it */
+} handover_t;
+
+/* REQUEST, fresh from request_init, is open, and TOKEN's. */
+call_t engine_begin_request(engine_t *engine, token_t token, request_t *request);
+
+/* Answers REQUEST with ANSWER. What is in that afterwards is the caller's to release. */
+reply_t engine_reply(engine_t *engine, request_t *request, sendq_t *answer, batch_t *batch,
+                     call_t *why);
+
+/* REQUEST, if it is open, and not being told as lost, becomes TO's. */
+handover_t engine_hand_over(engine_t *engine, request_t *request, token_t to, batch_t *batch);
+
+/* In the callback of EVENT_CLOSED, before it tells what is lost: how many requests of its client
+ * are open. None is answered or handed over from here on, until engine_pass_on does it. */
+size_t engine_lose_requests(engine_t *engine, const event_t *event);
+
+/* The first of these, each with the NEXT one; NULL = there are none left. */
+request_t *engine_lost_request(const event_t *event);
+
+/* And when it has been told: the first one, REQUEST, becomes HEIR's, or, where that is TOKEN_NONE
+ * or none that takes it, is aborted. KEPT is then an answer that waited, for release. To be called
+ * until none is left. */
+handover_t engine_pass_on(engine_t *engine, request_t *request, token_t heir, batch_t *batch,
+                          sendq_t *kept);
 
 /* The round-trip time in microseconds; 0 = not known. */
 call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us);

@@ -57,6 +57,7 @@ struct engine {
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 
+    mutex_t requests_lock; /* of all sessions' requests (requests.h); a leaf, under a slot's lock */
     atomic_u64_t stale_sends;
     atomic_u64_t cooling;           /* slots in COOLING */
     atomic_ptr_t crew;              /* the workers' batches; only ever grows */

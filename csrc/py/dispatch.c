@@ -116,23 +116,46 @@ static PyObject *list_unsent(const session_t *session, bool *partial)
     return unsent;
 }
 
+/* The COUNT requests of SESSION that nobody has answered. Where there is no memory to list them, an
+ * empty list: they are passed on all the same. */
+static PyObject *list_requests(const event_t *event, size_t count)
+{
+    PyObject *requests = pending_list_lost(event, count);
+    if (requests == NULL) {
+        PyErr_Clear();
+        requests = PyTuple_New(0); /* of which there is one, always */
+    }
+    return requests;
+}
+
+/* Tells what SESSION leaves behind. Who takes its requests over, or TOKEN_NONE. */
+static token_t tell_loss(engine_object_t *self, const event_t *event, session_object_t *session,
+                         size_t count)
+{
+    bool partial;
+    PyObject *requests = list_requests(event, count);
+    PyObject *unsent = list_unsent(&event->slot->session, &partial);
+    PyObject *heir = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, requests, unsent,
+                                                  partial ? Py_True : Py_False, NULL);
+    token_t token = TOKEN_NONE;
+    if (heir == NULL) {
+        failed(self, event, (PyObject *)session, "on_abort");
+    } else if (Py_TYPE(heir) == self->state->session_type) {
+        token = ((session_object_t *)heir)->token;
+    }
+    Py_XDECREF(heir);
+    Py_DECREF(requests);
+    Py_DECREF(unsent);
+    return token;
+}
+
 /* The end of a session with requests that nobody has answered, or with messages unsent. */
 static void lose(engine_object_t *self, const event_t *event, session_object_t *session)
 {
-    const session_t *slot_session = &event->slot->session;
-    bool begun = atomic_u32_load(&session->begun) != 0;
-    if (!begun && (!self->wants_unsent || sendq_is_empty(&slot_session->out))) {
-        return;
+    size_t count = engine_lose_requests(self->engine, event);
+    if (count > 0 || (self->wants_unsent && !sendq_is_empty(&event->slot->session.out))) {
+        pending_pass_on(self, event, tell_loss(self, event, session, count));
     }
-    bool partial;
-    PyObject *unsent = list_unsent(slot_session, &partial);
-    PyObject *result = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, unsent,
-                                                    partial ? Py_True : Py_False, NULL);
-    if (result == NULL) {
-        failed(self, event, (PyObject *)session, "on_abort");
-    }
-    Py_DECREF(unsent);
-    Py_XDECREF(result);
 }
 
 static void on_open(engine_object_t *self, event_t *event)

@@ -60,7 +60,7 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->on_login);
     Py_VISIT(self->login);
     Py_VISIT(self->logout);
-    Py_VISIT(self->begin);
+    Py_VISIT(self->find);
     Py_VISIT(self->lose);
     Py_VISIT(self->on_pool);
     Py_VISIT(self->on_shortage);
@@ -82,7 +82,7 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->on_login);
     Py_CLEAR(self->login);
     Py_CLEAR(self->logout);
-    Py_CLEAR(self->begin);
+    Py_CLEAR(self->find);
     Py_CLEAR(self->lose);
     Py_CLEAR(self->on_pool);
     Py_CLEAR(self->on_shortage);

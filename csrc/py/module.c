@@ -22,6 +22,7 @@ static int import_names(module_state_t *state)
         {&state->session_closed, "iocpreuse.errors", "SessionClosed"},
         {&state->stale_session, "iocpreuse.errors", "StaleSession"},
         {&state->write_overflow, "iocpreuse.errors", "WriteOverflow"},
+        {&state->server_state_error, "iocpreuse.errors", "ServerStateError"},
         {&state->inet_ntop, "socket", "inet_ntop"},
         {&state->af_inet6, "socket", "AF_INET6"},
         {&state->time, "time", "time"},
@@ -70,8 +71,9 @@ static int module_exec(PyObject *module)
     state->engine_type = add_type(module, &engine_type_spec);
     state->session_type = add_type(module, &session_type_spec);
     state->packer_type = add_type(module, &packer_type_spec);
+    state->pending_type = add_type(module, &pending_type_spec);
     if (state->engine_type == NULL || state->session_type == NULL || state->packer_type == NULL ||
-        import_names(state) < 0) {
+        state->pending_type == NULL || import_names(state) < 0) {
         return -1;
     }
     const char *backend = IO_NATIVE_NTSTATUS ? "iocp" : "epoll";
@@ -88,9 +90,11 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->engine_type);
     Py_VISIT(state->session_type);
     Py_VISIT(state->packer_type);
+    Py_VISIT(state->pending_type);
     Py_VISIT(state->session_closed);
     Py_VISIT(state->stale_session);
     Py_VISIT(state->write_overflow);
+    Py_VISIT(state->server_state_error);
     Py_VISIT(state->inet_ntop);
     Py_VISIT(state->af_inet6);
     Py_VISIT(state->time);
@@ -104,9 +108,11 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->engine_type);
     Py_CLEAR(state->session_type);
     Py_CLEAR(state->packer_type);
+    Py_CLEAR(state->pending_type);
     Py_CLEAR(state->session_closed);
     Py_CLEAR(state->stale_session);
     Py_CLEAR(state->write_overflow);
+    Py_CLEAR(state->server_state_error);
     Py_CLEAR(state->inet_ntop);
     Py_CLEAR(state->af_inet6);
     Py_CLEAR(state->time);

@@ -73,7 +73,7 @@ static const struct {
     {"plain_ends", offsetof(engine_object_t, plain_ends)},
     {"login", offsetof(engine_object_t, login)},
     {"logout", offsetof(engine_object_t, logout)},
-    {"begin", offsetof(engine_object_t, begin)},
+    {"find", offsetof(engine_object_t, find)},
     {"lose", offsetof(engine_object_t, lose)},
 };
 

@@ -111,6 +111,26 @@ static bool queue_copy(engine_object_t *self, token_t token, PyObject *object, c
     return true;
 }
 
+bool sending_chain(engine_object_t *self, PyObject *const *args, Py_ssize_t count, sendq_t *chain)
+{
+    sendq_init(chain);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!push_object(chain, args[i])) {
+            sending_release(self, chain);
+            return false;
+        }
+    }
+    if (chain->tail != NULL) {
+        chain->tail->last = true;
+    }
+    return true;
+}
+
+bool sending_is_long(const sendq_t *chain)
+{
+    return chain->bytes >= UNLOCKED_MIN_BYTES;
+}
+
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result)
 {
@@ -118,18 +138,11 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
         return queue_copy(self, token, args[0], result);
     }
     sendq_t chain;
-    sendq_init(&chain);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!push_object(&chain, args[i])) {
-            sending_release(self, &chain);
-            return false;
-        }
-    }
-    if (chain.tail != NULL) {
-        chain.tail->last = true;
+    if (!sending_chain(self, args, count, &chain)) {
+        return false;
     }
     batch_t *batch = roster_batch(self);
-    if (chain.bytes >= UNLOCKED_MIN_BYTES) {
+    if (sending_is_long(&chain)) {
         Py_BEGIN_ALLOW_THREADS;
         *result = engine_send(self->engine, token, &chain, batch);
         Py_END_ALLOW_THREADS;

@@ -217,10 +217,7 @@ static PyObject *session_get_extra_info(session_object_t *self, PyObject *const 
 /* (*FIELD)(self, first, second): a hook of the engine, which a stopped server has no more. */
 static PyObject *facade(session_object_t *self, PyObject **field, PyObject *first, PyObject *second)
 {
-    PyObject *hook;
-    Py_BEGIN_CRITICAL_SECTION(self->engine);
-    hook = Py_XNewRef(*field);
-    Py_END_CRITICAL_SECTION();
+    PyObject *hook = engine_hook(self->engine, field);
     if (hook == NULL) {
         PyErr_SetString(self->engine->state->session_closed, "the server has stopped");
         exception_is_about(self->engine->state, self->id);
@@ -253,7 +250,7 @@ static PyObject *session_begin_request(session_object_t *self, PyObject *args, P
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:begin", names, &tag, &request)) {
         return NULL;
     }
-    return facade(self, &self->engine->begin, tag, request);
+    return pending_begin(self, tag, request);
 }
 
 /* For the facade: the session has this name, since then. */
@@ -288,14 +285,6 @@ static PyObject *session_replace(session_object_t *self, PyObject *unused)
     (void)unused;
     (void)engine_end(self->engine->engine, self->token, REASON_REPLACED,
                      roster_batch(self->engine));
-    Py_RETURN_NONE;
-}
-
-/* For the facade: requests are open, so the end has to be told to LOSE. */
-static PyObject *session_set_begun(session_object_t *self, PyObject *unused)
-{
-    (void)unused;
-    atomic_u32_store(&self->begun, 1);
     Py_RETURN_NONE;
 }
 
@@ -416,7 +405,7 @@ PyDoc_STRVAR(begin_doc,
              "begin(tag: Hashable = None, request: bytes | None = None) -> Pending\n--\n\n"
              "Note that work for this client has begun. Any thread.\n\n"
              "The Pending's reply() answers it. If the client goes before that, on_abort says\n"
-             "who answers for it, or it is aborted. Raises SessionClosed.");
+             "who gets the answer, or it is aborted. Raises SessionClosed.");
 
 #define METHOD(name, function, flags)                                                              \
     {#name, (PyCFunction)(void (*)(void))session_##function, flags, name##_doc}
@@ -439,7 +428,6 @@ static PyMethodDef session_methods[] = {
     PRIVATE(_set_login, set_login, METH_VARARGS),
     PRIVATE(_tell_login, tell_login, METH_NOARGS),
     PRIVATE(_replace, replace, METH_NOARGS),
-    PRIVATE(_set_begun, set_begun, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
 

@@ -28,9 +28,11 @@ typedef struct {
     PyTypeObject *engine_type;
     PyTypeObject *session_type;
     PyTypeObject *packer_type;
+    PyTypeObject *pending_type;
     PyObject *session_closed; /* exceptions of iocpreuse.errors */
     PyObject *stale_session;
     PyObject *write_overflow;
+    PyObject *server_state_error;
     PyObject *inet_ntop; /* socket.inet_ntop */
     PyObject *af_inet6;
     PyObject *time;
@@ -61,8 +63,9 @@ typedef struct {
     PyObject *on_login;
     PyObject *login;       /* the facade's registry of names: login(session, net_id, **options) */
     PyObject *logout;      /* and logout(session), when it ends */
-    PyObject *begin;       /* and of requests: begin(session, tag, request) */
-    PyObject *lose;        /* and lose(session, unsent, partial), when it ends with some open */
+    PyObject *find;        /* find(who): the Session that WHO is, or is the name of; or None */
+    PyObject *lose;        /* lose(session, requests, unsent, partial), when it ends with some: who
+                              takes them over, a Session or None */
     PyObject *on_pool;     /* told the pool's new size */
     PyObject *on_shortage; /* told of accepts that cannot be posted: on_shortage(stage, times,
                               error, seconds) */
@@ -91,13 +94,13 @@ typedef struct {
     double connected_at;
     double logged_in_at;   /* 0 = not */
     atomic_u32_t priority; /* an int */
-    atomic_u32_t begun;    /* requests have been begun for it */
     atomic_u32_t is_there; /* on_connect has returned, and broadcasts reach it */
 } session_object_t;
 
 extern PyType_Spec engine_type_spec;
 extern PyType_Spec session_type_spec;
 extern PyType_Spec packer_type_spec;
+extern PyType_Spec pending_type_spec;
 
 /* How the Framing OBJECT cuts, borrowed from it; NULL with a TypeError for anything else. */
 const framing_t *framing_of(module_state_t *state, PyObject *object);
@@ -120,6 +123,18 @@ PyObject *session_new(engine_object_t *engine, const event_t *event);
 /* Keeps the addresses and counters of a session that is about to lose its slot. */
 void session_end(session_object_t *session);
 
+/* A new reference to the hook in FIELD; NULL without an exception where the server has stopped. */
+PyObject *engine_hook(engine_object_t *self, PyObject **field);
+
+/* A new Pending: a request of SESSION's client, with what the application keeps with it. */
+PyObject *pending_begin(session_object_t *session, PyObject *tag, PyObject *asked);
+
+/* In the callback of EVENT_CLOSED: its COUNT open requests, as a tuple of Pending. */
+PyObject *pending_list_lost(const event_t *event, size_t count);
+
+/* And when that has been told: they become HEIR's, or (TOKEN_NONE) are aborted. */
+void pending_pass_on(engine_object_t *self, const event_t *event, token_t heir);
+
 /* Takes a place for the calling thread, which becomes a worker. NULL with an exception where there
  * is none. */
 worker_t *roster_join(engine_object_t *self);
@@ -140,6 +155,12 @@ void dispatch_event(engine_object_t *self, event_t *event);
 /* Queues the bytes of ARGS. False with an exception for what is not bytes-like. */
 bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, Py_ssize_t count,
                    call_t *result);
+
+/* Makes the CHAIN of one message of the bytes of ARGS. False with an exception. */
+bool sending_chain(engine_object_t *self, PyObject *const *args, Py_ssize_t count, sendq_t *chain);
+
+/* Whether the system call that sends CHAIN is long enough to let other threads run. */
+bool sending_is_long(const sendq_t *chain);
 
 /* Queues MESSAGE as the server's framing has it. False with an exception where it cannot. */
 bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result);

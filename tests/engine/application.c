@@ -58,6 +58,14 @@ static void on_data(application_t *app, event_t *event, batch_t *batch)
         }
     }
     remember_for_later(app, event->token);
+    asking_begin(&app->asking, app->engine, event->token);
+}
+
+/* One of the latest clients. */
+static token_t choose_heir(application_t *app, uint64_t back)
+{
+    uint64_t last = atomic_u64_load(&app->late_next);
+    return atomic_u64_load(&app->late_ring[(last - back % 8) % LATE_RING]);
 }
 
 static void on_event(application_t *app, event_t *event, batch_t *batch)
@@ -81,6 +89,7 @@ static void on_event(application_t *app, event_t *event, batch_t *batch)
     if (event->kind == EVENT_CLOSED) {
         remember_for_later(app, event->token);
         atomic_u64_add(&app->closed, 1);
+        asking_lose(&app->asking, app->engine, event, choose_heir(app, event->token), batch);
         *event->user = NULL;
         free(client);
     }
@@ -177,6 +186,19 @@ static void broadcast(void *arg)
     }
 }
 
+/* Works on requests, whose clients may go meanwhile. */
+static void serve_desk(void *arg)
+{
+    application_t *app = arg;
+    say_t words = {CAST, ANSWER};
+    for (uint64_t turn = 0; atomic_u32_load(&app->late_over) == 0; turn++) {
+        asking_work(&app->asking, app->engine, choose_heir(app, turn), &words, sizeof words);
+        if (turn % 64 == 0) {
+            thread_sleep(1);
+        }
+    }
+}
+
 void application_start(application_t *app, bool recycle)
 {
     memset(app, 0, sizeof *app);
@@ -213,6 +235,9 @@ void application_start(application_t *app, bool recycle)
     app->manager = thread_start(manage, app);
     app->late = thread_start(reply_late, app);
     app->cast = thread_start(broadcast, app);
+    for (int i = 0; i < DESKS; i++) {
+        app->desks[i] = thread_start(serve_desk, app);
+    }
 }
 
 void application_stop(application_t *app, uint64_t drain_ns, engine_stats_t *stats)
@@ -225,6 +250,10 @@ void application_stop(application_t *app, uint64_t drain_ns, engine_stats_t *sta
     atomic_u32_store(&app->late_over, 1);
     thread_join(app->late);
     thread_join(app->cast);
+    for (int i = 0; i < DESKS; i++) {
+        thread_join(app->desks[i]);
+    }
+    asking_end(&app->asking);
     engine_stats(app->engine, stats);
     engine_close(app->engine);
 }

@@ -5,8 +5,10 @@
 
 #include "../../csrc/engine/engine.h"
 #include "../io_contract/peer.h"
+#include "asking.h"
 
 #define WORKERS 3
+#define DESKS   2 /* threads that work on requests */
 
 /* What the server says, always whole: the client's own token and a number. */
 typedef struct {
@@ -22,7 +24,10 @@ typedef struct {
 #define CAST UINT64_MAX
 
 #define LATE_RING 1024u
-#define CAST_MAX  64u /* receivers of a broadcast */
+/* What an answer says instead: it may be older than whom it comes to. */
+#define ANSWER (UINT64_MAX >> TOKEN_INDEX_BITS)
+
+#define CAST_MAX 64u /* receivers of a broadcast */
 
 typedef struct {
     engine_t *engine;
@@ -32,6 +37,8 @@ typedef struct {
     thread_t *manager;
     thread_t *late;
     thread_t *cast;
+    thread_t *desks[DESKS];
+    asking_t asking;
     atomic_u64_t opened;
     atomic_u64_t closed;
     atomic_u64_t overlaps;  /* two events of one session at once: must stay 0 */

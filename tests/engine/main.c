@@ -161,6 +161,13 @@ static void test_stress(bool recycle)
     uint64_t cast_queued = atomic_u64_load(&app.cast_queued);
     check(cast_queued > 0 && cast_queued < atomic_u64_load(&app.cast_wanted),
           "broadcasts reached some, and others had gone");
+    asking_t *asking = &app.asking;
+    uint64_t answered = atomic_u64_load(&asking->sent) + atomic_u64_load(&asking->passed);
+    check(atomic_u64_load(&asking->begun) == answered + atomic_u64_load(&asking->aborted),
+          "each request ended once");
+    check(answered > 0 && atomic_u64_load(&asking->handed) > 0 &&
+              atomic_u64_load(&asking->wrong) == 0,
+          "requests were answered, and handed over");
     check(stats.send_queue_bytes == 0 && stats.accepts_pending == 0, "nothing is left");
     check(stats.sockets_created == stats.sockets_replaced, "every socket made is closed once");
     if (recycling == RECYCLING_VERIFIED) {

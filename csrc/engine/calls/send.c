@@ -1,4 +1,6 @@
 /* send.c: messages go into send queues, from any thread. */
+#include "send.h"
+
 #include "../bytes/shared.h"
 #include "../session/closing.h"
 #include "../session/session.h"
@@ -19,8 +21,7 @@ static void make_room(engine_t *engine, slot_t *slot, size_t len, batch_t *batch
     }
 }
 
-/* Whether LEN more bytes may be queued: CALL_OK, or why not. */
-static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
+call_t send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
 {
     session_t *session = &slot->session;
     make_room(engine, slot, len, batch);
@@ -48,6 +49,15 @@ static void leave(engine_t *engine, slot_t *slot, batch_t *batch, bool gather)
     session->write_full |= session->out.bytes > engine->options.write_high;
 }
 
+call_t send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch)
+{
+    session_t *session = &slot->session;
+    session->messages_sent += chain->bytes > 0;
+    sendq_append(&session->out, chain, &engine->pages);
+    leave(engine, slot, batch, false);
+    return session->write_full ? CALL_FULL : CALL_OK;
+}
+
 /* As control_lock, for a send. */
 static slot_t *lock_to_send(engine_t *engine, token_t token, call_t *why)
 {
@@ -65,12 +75,9 @@ call_t engine_send(engine_t *engine, token_t token, sendq_t *chain, batch_t *bat
     if (slot == NULL) {
         return result;
     }
-    result = admit(engine, slot, chain->bytes, batch);
+    result = send_admit(engine, slot, chain->bytes, batch);
     if (result == CALL_OK) {
-        slot->session.messages_sent += chain->bytes > 0;
-        sendq_append(&slot->session.out, chain, &engine->pages);
-        leave(engine, slot, batch, false);
-        result = slot->session.write_full ? CALL_FULL : CALL_OK;
+        result = send_queue(engine, slot, chain, batch);
     }
     mutex_unlock(&slot->lock);
     return result;
@@ -84,7 +91,7 @@ call_t engine_send_copy(engine_t *engine, token_t token, const void *data, size_
     if (slot == NULL) {
         return result;
     }
-    result = admit(engine, slot, len, batch);
+    result = send_admit(engine, slot, len, batch);
     if (result == CALL_OK && len > 0 && !sendq_put(&slot->session.out, data, len, &engine->pages)) {
         result = CALL_NO_MEMORY;
     }

@@ -19,6 +19,7 @@
 #include "../bytes/framing.h"
 #include "reason.h"
 #include "../bytes/sendq.h"
+#include "../session/requests.h"
 #include "token.h"
 #include "../work/wheel.h"
 
@@ -108,6 +109,7 @@ typedef struct {
     io_addr_t peer;
     io_addr_t local;
     ending_t ending;
+    requests_t requests; /* open ones; under the engine's requests_lock */
 } session_t;
 
 typedef struct slot {
