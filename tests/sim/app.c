@@ -177,6 +177,7 @@ static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
         app__act(world, &world->recs[world->recs_count - 1 - back], batch);
     }
     (void)broadcasting_try(world, batch);
+    requesting_try(world, rec, batch);
 }
 
 static rec_t *app__open(world_t *world, const event_t *event)
@@ -387,6 +388,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
                    (unsigned)rec->number);
     }
     app__check_unsent(world, rec, &event->slot->session);
+    requesting_lose(world, rec, event);
     sim_trace(world->io, "closed", rec->number, ending->reason);
 }
 
@@ -436,6 +438,7 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
                    event->slot->index);
     }
     if (event->kind == EVENT_CLOSED) {
+        requesting_pass_on(world, event, batch);
         return;
     }
     if (place == 0 || event->slot->token != event->token) {
@@ -471,7 +474,7 @@ bool app_intrude(world_t *world)
     if (world->recs_count == 0 || whim >= world->config.whims) {
         return false;
     }
-    if (broadcasting_try(world, NULL)) {
+    if (broadcasting_try(world, NULL) || requesting_intrude(world)) {
         return true;
     }
     uint32_t span = rng_below(&world->rng, 4) == 0 ? SESSIONS_MAX : 12;

@@ -73,18 +73,17 @@ static bool broadcasting__may_take(const world_t *world, const slot_t *slot, uin
            session->out.bytes + len <= world->config.engine.write_limit;
 }
 
-/* Notes that REC's stream goes on with the bytes of BROADCAST. */
-static void broadcasting__note(world_t *world, rec_t *rec, const broadcast_t *broadcast)
+void broadcasting_note(world_t *world, rec_t *rec, uint64_t mark, uint32_t len)
 {
     cast_t *cast = &world->casts[world->casts_count++];
-    *cast = (cast_t){.mark = broadcast->mark, .position = rec->accepted, .len = broadcast->len};
+    *cast = (cast_t){.mark = mark, .position = rec->accepted, .len = len};
     if (rec->cast_first == 0) {
         rec->cast_first = world->casts_count;
     } else {
         world->casts[rec->cast_last - 1].next = world->casts_count;
     }
     rec->cast_last = world->casts_count;
-    rec->accepted += broadcast->len;
+    rec->accepted += len;
 }
 
 void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *slot)
@@ -111,7 +110,7 @@ void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *s
     }
     rec_t *rec = broadcast->recs[at];
     rec->fulls += slot->session.out.bytes + broadcast->len > world->config.engine.write_high;
-    broadcasting__note(world, rec, broadcast);
+    broadcasting_note(world, rec, broadcast->mark, broadcast->len);
 }
 
 /* Whether what SLOT has queued leaves first, as BATCH has only held it back: whether there is room
@@ -208,7 +207,8 @@ static void broadcasting__send(world_t *world, broadcast_t *broadcast, shared_t 
 bool broadcasting_try(world_t *world, batch_t *batch)
 {
     uint32_t odds = world->config.odds_broadcast;
-    bool room = world->casts_count + RECEIVERS_MAX <= CASTS_MAX && world->recs_count > 0;
+    bool room =
+        world->casts_count + RECEIVERS_MAX + ANSWERS_MAX <= CASTS_MAX && world->recs_count > 0;
     if (odds == 0 || rng_below(&world->rng, 1024) >= odds || !room) {
         return false;
     }

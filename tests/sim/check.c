@@ -460,6 +460,7 @@ void check_all(world_t *world)
                    sim_open_socks(world->io));
     }
     counts_check_ends(world);
+    requesting_check(world);
     check__manager(world, &census);
     check__pool(world, &census);
 }
@@ -472,6 +473,7 @@ void check_end(world_t *world)
     uint64_t sent = 0;
     world->touched_count = 0;
     check_all(world);
+    requesting_end(world);
     thrift_end(world);
     engine_stats(world->engine, &counted);
     CHECK_THAT(world, sim_open_socks(world->io) == 0, "%u sockets are left open",

@@ -23,6 +23,9 @@ int __real_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout
 void __real_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
+bool __real_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
+call_t __real_send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch);
+call_t __real_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
@@ -43,6 +46,9 @@ int __wrap_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout
 void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
+bool __wrap_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
+call_t __wrap_send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch);
+call_t __wrap_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
@@ -58,10 +64,22 @@ const world_t *hooks_world(void)
     return hooks__world;
 }
 
+/* Memory is taken or given back: not under the lock of the requests. */
+static void hooks__check_memory(void)
+{
+    world_t *world = hooks__world;
+    for (uint32_t i = 0; world != NULL && i < world->locks_count; i++) {
+        if (world->locks[i] == &world->engine->requests_lock) {
+            world_fail(world, "memory is taken or given back under the lock of the requests");
+        }
+    }
+}
+
 /* Whether this allocation is one that fails. */
 static bool hooks__starves(void)
 {
     world_t *world = hooks__world;
+    hooks__check_memory();
     if (world == NULL) {
         return false;
     }
@@ -113,6 +131,7 @@ void *__wrap_realloc(void *memory, size_t size)
 
 void __wrap_free(void *memory)
 {
+    hooks__check_memory();
     if (hooks__world != NULL) {
         hooks__world->allocs_live -= memory != NULL;
     }
@@ -154,7 +173,8 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
 static bool hooks__is_leaf(const world_t *world, const void *lock)
 {
     bool leaf = lock == &world->engine->slab.lock || lock == &world->engine->large.lock ||
-                lock == &world->engine->pages.lock || lock == &world->engine->wheel.lock;
+                lock == &world->engine->pages.lock || lock == &world->engine->wheel.lock ||
+                lock == &world->engine->requests_lock;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
     }
@@ -291,6 +311,31 @@ void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages)
     }
     broadcasting_taken(world, message, world->locks[0]);
     __real_shared_put(message, to, pages);
+}
+
+bool __wrap_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages)
+{
+    bool put = __real_sendq_put(to, data, len, pages);
+    if (!put) {
+        sending_lacked(hooks__world, hooks__world->locks[0], len);
+    }
+    return put;
+}
+
+/* Of answers only: the engine's own sends call them within their file. */
+call_t __wrap_send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
+{
+    call_t result = __real_send_admit(engine, slot, len, batch);
+    requesting_admitted(hooks__world, slot, result);
+    return result;
+}
+
+call_t __wrap_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch)
+{
+    requesting_taken(hooks__world, slot, chain);
+    call_t result = __real_send_queue(engine, slot, chain, batch);
+    requesting_queued(hooks__world, slot, result);
+    return result;
 }
 
 bool __wrap_io_probe_recycling(uint32_t timeout_ms)

@@ -46,6 +46,19 @@ static void report__rows(const totals_t *totals)
     }
 }
 
+static void report__requests(const totals_t *totals)
+{
+    printf("requests: %" PRIu64 "; replies:", totals->asks);
+    for (int i = 0; i < REPLY_MOVED; i++) {
+        printf(" %" PRIu64, totals->replies[i]);
+    }
+    printf("; handovers:");
+    for (int i = 0; i <= HANDOVER_ANSWERED; i++) {
+        printf(" %" PRIu64, totals->handovers[i]);
+    }
+    printf(" (by reply_t and handover_t)\n");
+}
+
 void report_print(const totals_t *totals, double seconds)
 {
     report__rows(totals);
@@ -56,6 +69,7 @@ void report_print(const totals_t *totals, double seconds)
            ", broadcasts: %" PRIu64 ", calls on sessions that are over: %" PRIu64 "\n",
            totals->clients, totals->sessions, totals->events, totals->sends, totals->broadcasts,
            totals->stale_calls);
+    report__requests(totals);
     printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own; "
            "messages in lent buffers: %" PRIu64 "\n",
            totals->bytes_to_clients, totals->bytes_from_clients, totals->direct_messages);
@@ -65,9 +79,25 @@ void report_print(const totals_t *totals, double seconds)
            totals->runs, totals->steps, seconds, (double)totals->steps / (seconds + 1e-9) / 1e6);
 }
 
-uint32_t report_missed_rows(const totals_t *totals)
+/* What a reply and a handover came to in no run. In none this process is a forked child. */
+static uint32_t report__missed_requests(const totals_t *totals)
 {
     uint32_t missed = 0;
+    for (int i = 0; i < REPLY_DISOWNED; i++) {
+        missed += totals->replies[i] == 0;
+    }
+    for (int i = 0; i <= HANDOVER_ANSWERED; i++) {
+        missed += totals->handovers[i] == 0;
+    }
+    if (missed > 0) {
+        printf("sim: %u outcomes of replies and handovers were never seen\n", missed);
+    }
+    return missed;
+}
+
+uint32_t report_missed_rows(const totals_t *totals)
+{
+    uint32_t missed = report__missed_requests(totals);
     for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_MESSAGE_TIMEOUT; reason++) {
         if (totals->timeouts[reason] == 0) {
             printf("sim: no session ended for reason %d\n", (int)reason);

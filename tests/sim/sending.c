@@ -67,6 +67,14 @@ void sending_release(world_t *world, sendq_t *done)
     sendq_init(done);
 }
 
+void sending_lacked(world_t *world, const slot_t *slot, size_t len)
+{
+    uintptr_t place = (uintptr_t)slot->session.user;
+    if (place != 0) {
+        world->recs[place - 1].accepted -= len;
+    }
+}
+
 static uint32_t sending__length(world_t *world)
 {
     switch (rng_below(&world->rng, 16)) {
@@ -175,7 +183,7 @@ void sending_try(world_t *world, rec_t *rec, batch_t *batch)
         }
         bool over = rec->closed || rec->eof_written;
         call_t result = sending__send(world, rec, &chain, batch);
-        if (result != CALL_OK && result != CALL_FULL) {
+        if (result != CALL_OK && result != CALL_FULL && result != CALL_NO_MEMORY) {
             rec->accepted -= bytes;
         }
         rec->may_overflow &= result == CALL_OVERFLOW || !first;

@@ -25,7 +25,9 @@
 #define NEST_MAX     3u
 #define SLOTS_MAX    512u
 #define SCRATCH_SIZE 4096u
-#define CASTS_MAX    8192u
+#define CASTS_MAX    12288u
+#define ASKS_MAX     512u
+#define ANSWERS_MAX  4096u
 
 /* More spare sockets than any world can have. */
 #define SPARE_ENOUGH 65536u
@@ -54,6 +56,9 @@ typedef struct {
     uint64_t events;
     uint64_t sends;
     uint64_t broadcasts;
+    uint64_t asks; /* requests that were begun */
+    uint64_t replies[REPLY_MOVED + 1];
+    uint64_t handovers[HANDOVER_ANSWERED + 1];
     uint64_t stale_calls; /* calls on sessions that are over */
     uint64_t bytes_to_clients;
     uint64_t bytes_from_clients;
@@ -117,6 +122,39 @@ typedef struct {
 } cast_t;
 
 typedef struct broadcast broadcast_t;
+
+/* An answer: the first LEN bytes of the stream MARK, in a chain that begins with HEAD. */
+typedef struct {
+    uint64_t mark;
+    const sendbuf_t *head;
+    uint64_t len;
+} answer_t;
+
+typedef enum { ASK_FREE, ASK_OPEN, ASK_ANSWERED, ASK_ABORTED } ask_state_t;
+
+/* A request, as the application knows it. */
+typedef struct {
+    ask_state_t state;
+    token_t owner;
+    uint32_t busy; /* threads that are in a call on it */
+    bool told;     /* its client has gone, and this is being told */
+    bool passing;  /* and it is about to be aborted */
+    bool has_kept;
+    bool passed;     /* what was kept has been sent, and no reply has said so */
+    answer_t answer; /* of the reply that is under way, */
+    answer_t kept;   /* and of the one that waits */
+    request_t request;
+} ask_t;
+
+typedef struct {
+    rng_t rng;     /* its own: worlds without it go on as they did */
+    uint32_t odds; /* of 1024 */
+    uint32_t last; /* the newest */
+    uint32_t answers;
+    call_t *admitted; /* of the call that is under way: whether a queue takes an answer */
+    bool replies;     /* whether that call is a reply */
+    ask_t asks[ASKS_MAX];
+} requesting_t;
 
 /* Bytes that the engine sends from where they are. */
 typedef struct {
@@ -228,6 +266,7 @@ typedef struct world {
     world_config_t config;
     rng_t rng;
     lending_t lending;
+    requesting_t requesting;
     engine_t *engine;
     io_t *io;
     atomic_u64_t generation;
@@ -331,6 +370,9 @@ message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t posi
 /* sending.c: its sends. */
 void sending_try(world_t *world, rec_t *rec, batch_t *batch);
 void sending_release(world_t *world, sendq_t *done);
+/* There was no memory to queue LEN bytes for SLOT's client, whose lock is held: at this moment they
+ * do not count any more, as what others send goes in their place. */
+void sending_lacked(world_t *world, const slot_t *slot, size_t len);
 /* Memory of the test's own: freed as soon as the engine is done with it. Returns its owner. */
 void *sending_own(world_t *world, uint32_t len, char **bytes);
 void sending_disown(world_t *world, const void *owner, const char *bytes);
@@ -345,9 +387,23 @@ void lending_take(world_t *world, const event_t *event, const char *message);
 bool broadcasting_try(world_t *world, batch_t *batch); /* now and then; whether it did */
 /* The engine takes MESSAGE for SLOT's queue; its lock is held. */
 void broadcasting_taken(world_t *world, const shared_t *message, const slot_t *slot);
+/* REC's stream goes on with the first LEN bytes of the stream MARK. */
+void broadcasting_note(world_t *world, rec_t *rec, uint64_t mark, uint32_t len);
 /* How many of LEN bytes are what the client of CONN should get at POSITION. */
 size_t broadcasting_match(void *world, uint32_t conn, uint64_t position, const char *bytes,
                           size_t len);
+
+/* requesting.c: its requests. */
+void requesting_begin(world_t *world);
+void requesting_try(world_t *world, const rec_t *rec, batch_t *batch); /* now and then */
+bool requesting_intrude(world_t *world); /* from a thread of its own; whether it did */
+void requesting_lose(world_t *world, const rec_t *rec, const event_t *event);
+void requesting_pass_on(world_t *world, const event_t *event, batch_t *batch);
+void requesting_admitted(world_t *world, const slot_t *slot, call_t result);
+void requesting_taken(world_t *world, const slot_t *slot, const sendq_t *chain);
+void requesting_queued(world_t *world, const slot_t *slot, call_t result);
+void requesting_check(world_t *world);
+void requesting_end(world_t *world);
 
 /* silence.c: since when the client of SESSION owes the rest of a message. */
 uint64_t silence_message_ns(const session_t *session);
