@@ -229,7 +229,7 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch);
  * brings is kept. While it is paused, neither data nor the peer's end is told. */
 call_t engine_pause_reading(engine_t *engine, token_t token, bool paused);
 
-/* Has EVENT_LOGIN told, after the callback that runs now. */
+/* Has EVENT_LOGIN told, directly after the callback that runs now. */
 call_t engine_login(engine_t *engine, token_t token);
 
 /* Requests: what a client has asked, for whoever works on the answer when it may have gone. The

@@ -398,7 +398,7 @@ PyDoc_STRVAR(login_doc,
              "login(net_id: NetId, *, conflict: str = 'reject') -> None\n--\n\n"
              "Give the client the application's own name. Any thread.\n\n"
              "From now on it stands in Server.logged_in instead of connected_only; on_login\n"
-             "follows, as a callback of its own. If another session has the name, 'reject'\n"
+             "is the next callback, before any other message. If another session has the name, 'reject'\n"
              "raises LoginConflict, and 'replace' takes it over: the other session ends with\n"
              "REPLACED. Raises SessionClosed, TypeError for an unhashable name, ValueError.");
 PyDoc_STRVAR(begin_doc,

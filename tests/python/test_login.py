@@ -171,6 +171,60 @@ def test_a_session_that_has_ended_takes_no_name_over(serve, ends):
         assert client.receive(6) == b" alice"
 
 
+@pytest.mark.parametrize("behind", ["pipelined", "from a thread"])
+def test_on_login_comes_before_the_messages_behind_the_login(serve, behind):
+    seen = []
+
+    class Lines(Recorder):
+        def on_data(self, session, line):
+            seen.append(line)
+            if line == b"login":
+                if behind == "pipelined":
+                    session.login("bob")
+                else:
+                    in_threads(1, lambda number: session.login("bob"))
+            elif line == b"third":
+                session.send(b"!")
+
+        def on_login(self, session):
+            seen.append("on_login")
+
+    server = serve(Lines, framing=iocpreuse.Framing.lines())
+    with Client(server.address) as client:
+        client.sendall(b"zero\nlogin\nfirst\nsecond\nthird\n")
+        assert client.receive(1) == b"!"
+    assert seen == [b"zero", b"login", "on_login", b"first", b"second", b"third"]
+
+
+def test_a_paused_session_hears_of_its_login_only(serve):
+    told = threading.Event()
+    seen = []
+
+    class Lines(Recorder):
+        def on_data(self, session, line):
+            seen.append(line)
+            if line == b"login":
+                session.pause_reading()
+                session.login("bob")
+            else:
+                session.send(b"!")
+
+        def on_login(self, session):
+            seen.append("on_login")
+            told.set()
+
+    server = serve(Lines, framing=iocpreuse.Framing.lines())
+    with Client(server.address) as client:
+        session = server.next_session()
+        client.sendall(b"login\nfirst\n")
+        assert told.wait(30)
+        session.login("bill")
+        session.resume_reading()
+        assert client.receive(1) == b"!"
+    assert [each for each in seen if each != "on_login"] == [b"login", b"first"]
+    assert seen.count("on_login") == 2
+
+
 def test_logins_while_clients_come_and_go(serve):
     server = serve(Names, workers=3)
 

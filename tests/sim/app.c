@@ -251,13 +251,15 @@ static bool app__hear(world_t *world, rec_t *rec, event_t *event)
     const slot_t *slot = event->slot;
     if (!engine_next_message(world->engine, event, &rec->message, &rec->message_len)) {
         bool over = event->turn_ns != 0 && io_now_ns(world->io) >= event->turn_ns;
-        if (slot->state == SLOT_OPEN && !slot->session.read_paused && !over &&
+        bool login = (slot->pending & PENDING_LOGIN) != 0;
+        if (slot->state == SLOT_OPEN && !slot->session.read_paused && !over && !login &&
             check_has_input(&slot->session)) {
             world_fail(world, "client %u's stream is not cut to its end", (unsigned)rec->number);
         }
         return false;
     }
-    if (slot->state != SLOT_OPEN || slot->session.read_paused) {
+    if (slot->state != SLOT_OPEN || slot->session.read_paused ||
+        (slot->pending & PENDING_LOGIN) != 0) {
         world_fail(world, "client %u's message comes when it must not", (unsigned)rec->number);
     }
     if (rec->eof_heard) {

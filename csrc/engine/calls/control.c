@@ -186,7 +186,7 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
         timeout_restart(engine, slot);
     }
     if (slot->state == SLOT_OPEN) {
-        atomic_u32_store(&slot->session.mute, paused);
+        atomic_u32_store(&slot->session.mute, paused || (slot->pending & PENDING_LOGIN) != 0);
     }
     session_advance(engine, slot, NULL);
     mutex_unlock(&slot->lock);
@@ -203,6 +203,7 @@ call_t engine_login(engine_t *engine, token_t token)
     if (slot->state == SLOT_OPEN) {
         slot->session.logged_in = true;
         slot->pending |= PENDING_LOGIN;
+        atomic_u32_store(&slot->session.mute, 1); /* until that has been told */
         session_advance(engine, slot, NULL);
     } else {
         result = CALL_CLOSED;

@@ -134,6 +134,11 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         if (batch != NULL && batch_add(batch, order[i].kind, slot)) {
             slot->pending &= ~order[i].pending;
             slot->in_flight |= FLIGHT_CALLBACK;
+            if (order[i].pending == PENDING_LOGIN) {
+                /* The messages that stood behind it may follow. The session is open, as an end
+                 * would have taken the login back; and in a pause no event tells of any. */
+                atomic_u32_store(&slot->session.mute, 0);
+            }
         } else {
             agenda_kick(engine, slot);
         }

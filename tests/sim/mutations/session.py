@@ -34,7 +34,10 @@ SESSION = (
     one("kick-again", "loop.c", "        slot->kicked = false;\n", ""),
     # Messages.
     one(
-        "mute-in-pause", "control.c", "        atomic_u32_store(&slot->session.mute, paused);\n", ""
+        "mute-in-pause",
+        "control.c",
+        "paused || (slot->pending & PENDING_LOGIN) != 0",
+        "(slot->pending & PENDING_LOGIN) != 0",
     ),
     one(
         "mute-at-the-end",
@@ -67,6 +70,24 @@ SESSION = (
     ),
     one("kept-is-freed", "receive.c", "    cutter_drop(&slot->session.cutter);\n", ""),
     one("told-once", "receive.c", "    session->cut = false;\n    atomic", "    atomic"),
+    one(
+        "login-is-told-first",
+        "control.c",
+        "        atomic_u32_store(&slot->session.mute, 1); /* until that has been told */\n",
+        "",
+    ),
+    one(
+        "login-lets-messages-follow",
+        "session.c",
+        "                atomic_u32_store(&slot->session.mute, 0);\n",
+        "                ;\n",
+    ),
+    one(
+        "login-outlasts-the-pause",
+        "control.c",
+        "paused || (slot->pending & PENDING_LOGIN) != 0",
+        "paused",
+    ),
     # Time.
     one(
         "flush-deadline",
@@ -237,8 +258,8 @@ SESSION = (
     one(
         "handed-to-the-open",
         "request.c",
-        "    if (slot->state == SLOT_OPEN) {\n        mutex_lock(&engine->requests_lock);\n        if (r",
-        "    if (true) {\n        mutex_lock(&engine->requests_lock);\n        if (r",
+        "    if (slot->state == SLOT_OPEN) {\n        mutex_lock(",
+        "    if (true) {\n        mutex_lock(",
     ),
     one(
         "told-is-not-handed",
@@ -288,8 +309,8 @@ SESSION = (
     one(
         "aborted-answer-is-released",
         "request.c",
-        "    *kept = request->kept;\n    sendq_init(&request->kept);\n    mutex_unlock(&engine->requests_lock);\n}\n\nhandover_t engine_pass_on",
-        "    mutex_unlock(&engine->requests_lock);\n}\n\nhandover_t engine_pass_on",
+        "REQUEST_ABORTED);\n    *kept = request->kept;\n",
+        "REQUEST_ABORTED);\n",
     ),
     one(
         "passed-on-or-aborted",
