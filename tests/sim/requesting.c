@@ -302,7 +302,9 @@ void requesting_queued(world_t *world, const slot_t *slot, call_t result)
 void requesting_admitted(world_t *world, const slot_t *slot, call_t result)
 {
     uintptr_t place = (uintptr_t)slot->session.user;
-    if (result == CALL_OVERFLOW && place != 0) {
+    /* A send that had failed before is the first reason. */
+    bool first = slot->session.ending.reason == REASON_WRITE_OVERFLOW;
+    if (result == CALL_OVERFLOW && place != 0 && first) {
         world->recs[place - 1].ends = true;
         world->recs[place - 1].reason = REASON_WRITE_OVERFLOW;
     }
