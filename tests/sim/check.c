@@ -473,7 +473,6 @@ void check_end(world_t *world)
     uint64_t sent = 0;
     world->touched_count = 0;
     check_all(world);
-    requesting_end(world);
     thrift_end(world);
     engine_stats(world->engine, &counted);
     CHECK_THAT(world, sim_open_socks(world->io) == 0, "%u sockets are left open",

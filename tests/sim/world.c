@@ -226,6 +226,7 @@ static uint64_t world__run(world_t *world)
     world__wind_down(world);
     world->running = false;
     check_end(world);
+    requesting_end(world);
     crowd_leave(world);
     world__add_up(world);
     hash = sim_trace_hash(world->io);
