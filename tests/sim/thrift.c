@@ -60,8 +60,9 @@ static void thrift__decided(world_t *world)
     thrift->decided_ns = world->engine->shrink_ns;
     thrift->decided_need = thrift->needs[thrift->first].need;
     thrift->decided_lost = thrift->lost;
-    thrift->shrunk = thrift->decided_shrunk;
-    thrift->decided_shrunk = world->engine->stats.accept_pool_shrunk;
+    uint64_t pending = world->engine->stats.accepts_pending;
+    uint64_t wanted = world->engine->pool_target;
+    thrift->too_many = pending > wanted && !world->paused ? pending - wanted : 0;
 }
 
 /* A good socket is closed because it was one too many. */
@@ -155,8 +156,8 @@ void thrift_lets_go(world_t *world, bool over)
 {
     if (over) {
         world->thrift.let_go++;
-    } else if (world->thrift.shrunk < world->thrift.decided_shrunk) {
-        world->thrift.shrunk++; /* the pool shrinks; else accepting has been paused */
+    } else if (world->thrift.too_many > 0) {
+        world->thrift.too_many--; /* the pool shrinks; else accepting has been paused */
         thrift__shed(world);
     }
 }

@@ -245,9 +245,8 @@ typedef struct {
     uint64_t decided_lost; /* until that look, */
     uint64_t shed_lost;    /* and until the look that closed a good one */
     uint64_t replaced[CAUSE_COUNT]; /* as the engine last counted them */
-    uint64_t decided_shrunk; /* accepts that the pool was made smaller by, until that look, */
-    uint64_t shrunk;         /* and those of them that were taken back */
-    uint64_t let_go; /* accepts that were taken back, and whose sockets are about to be closed */
+    uint64_t too_many; /* accepts that are to be taken back since that look, as the pool shrinks */
+    uint64_t let_go;   /* accepts that were taken back, and whose sockets are about to be closed */
     uint64_t comers_ns[COMERS_MAX]; /* when the last clients came, in a ring */
     uint64_t comers;
 } thrift_t;
