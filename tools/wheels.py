@@ -7,7 +7,7 @@ from importlib import metadata
 
 from tools.tree import ROOT
 
-PYTHONS = ("cp311", "cp312", "cp313", "cp314", "cp314t")
+PYTHONS = ("cp311", "cp312", "cp313", "cp314", "cp314t", "cp315", "cp315t")
 PLATFORMS = {
     "windows": ("win_amd64", "win_arm64", "win32"),
     "linux": (

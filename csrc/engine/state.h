@@ -43,17 +43,17 @@ struct engine {
     uint32_t spare; /* of these, the ones with a socket */
     uint32_t recycling_now;
     uint32_t pool_target;   /* accepts wanted now, from accept_pool to accept_pool_max */
-    low_water_t unneeded;   /* of the accepts that are posted */
-    low_water_t unused;     /* of the spare sockets */
-    uint64_t shrink_ns;     /* when the next of both may be given back */
     uint32_t shortage;      /* clients that have come since the pool was last at ease */
     uint32_t shortage_owed; /* accepts that are taken already, as FD_ACCEPT tells: no ease before */
     uint64_t shortage_ns;   /* when the first of them came */
-    bool refusing;          /* the last client was turned away */
-    bool paused;            /* no accept is posted until the application wants more clients */
+    low_water_t unneeded;   /* of the accepts that are posted */
+    low_water_t unused;     /* of the spare sockets */
+    uint64_t shrink_ns;     /* when the next of both may be given back */
     uint64_t retry_at_ns;   /* no accept is posted before this; 0 = now */
     uint64_t shortages;     /* times that it was put off */
     int shortage_error;     /* and the native error of the last; 0 = no memory of our own */
+    bool refusing;          /* the last client was turned away */
+    bool paused;            /* no accept is posted until the application wants more clients */
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 

@@ -394,13 +394,14 @@ PyDoc_STRVAR(get_extra_info_doc,
              "get_extra_info(name: str, default: Any = None) -> Any\n--\n\n"
              "'peername' or 'sockname', as asyncio's transports have it; else the default.");
 
-PyDoc_STRVAR(login_doc,
-             "login(net_id: NetId, *, conflict: str = 'reject') -> None\n--\n\n"
-             "Give the client the application's own name. Any thread.\n\n"
-             "From now on it stands in Server.logged_in instead of connected_only; on_login\n"
-             "is the next callback, before any other message. If another session has the name, 'reject'\n"
-             "raises LoginConflict, and 'replace' takes it over: the other session ends with\n"
-             "REPLACED. Raises SessionClosed, TypeError for an unhashable name, ValueError.");
+PyDoc_STRVAR(
+    login_doc,
+    "login(net_id: NetId, *, conflict: str = 'reject') -> None\n--\n\n"
+    "Give the client the application's own name. Any thread.\n\n"
+    "From now on it stands in Server.logged_in instead of connected_only; on_login\n"
+    "is the next callback, before any other message. If another session has the name, 'reject'\n"
+    "raises LoginConflict, and 'replace' takes it over: the other session ends with\n"
+    "REPLACED. Raises SessionClosed, TypeError for an unhashable name, ValueError.");
 PyDoc_STRVAR(begin_doc,
              "begin(tag: Hashable = None, request: bytes | None = None) -> Pending\n--\n\n"
              "Note that work for this client has begun. Any thread.\n\n"

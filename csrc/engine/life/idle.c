@@ -23,7 +23,8 @@ static uint64_t count_returning(engine_t *engine)
 {
     uint64_t cooling = atomic_u64_load(&engine->cooling);
     uint64_t returning = engine->recycling_now > cooling ? engine->recycling_now - cooling : 0;
-    uint64_t most = engine->options.accept_pool / 4 * 3;
+    uint64_t least = engine->options.accept_pool;
+    uint64_t most = least / 4 * 3;
     return returning < most ? returning : most;
 }
 
