@@ -78,6 +78,7 @@ class Hammered(iocpreuse.Server):
         self.gone = []  # some sessions that have ended: calls on them must be refused
         self.requests = []
         self.answered = set()
+        self.offered = set()  # these may have been answered without another word
 
     @contextmanager
     def telling(self, session, where):
@@ -326,8 +327,10 @@ class Round:
             if life is None or life.port != port:
                 fault(f"{self.seed}: port {port} got what was meant for {number:#x} ({life})")
         for pending in server.requests:
-            if (id(pending) in server.answered) == pending.aborted:
-                fault(f"{self.seed}: {pending!r}, reply true: {id(pending) in server.answered}")
+            answered, offered = id(pending) in server.answered, id(pending) in server.offered
+            ended = answered or offered or pending.aborted
+            if not ended or (answered and pending.aborted):
+                fault(f"{self.seed}: {pending!r}, reply true: {answered}, false: {offered}")
         stats = server.stats()
         if stats.connections_active or stats.connections_total != len(server.lives):
             fault(f"{self.seed}: {len(server.lives)} sessions, and {stats}")

@@ -67,6 +67,8 @@ def _begin(server, luck, session):
 def _reply(server, luck, pending):
     if pending.reply(b"y" * luck.choice((1, 600))):
         server.answered.add(id(pending))
+    else:
+        server.offered.add(id(pending))  # it may be kept, for whoever takes the request over
 
 
 def _rarely(luck, chance, action):

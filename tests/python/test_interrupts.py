@@ -29,6 +29,8 @@ class AtInstruction:
 
     def __enter__(self):
         self._before = sys.gettrace()
+        # Python 3.12 looks only here whether anybody has ever wanted to see instructions.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._call)
         return self
 
