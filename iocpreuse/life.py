@@ -165,15 +165,17 @@ class Attempt:
             engine.stop(0.0)
 
     def _come_to_nothing(self) -> None:
-        if not self.is_void():
-            if self._opener is not None:
-                self._opener.undo()
+        opener = self._opener  # once: two callers may come here
+        try:
+            if not self.is_void() and opener is not None:
+                opener.undo()
+        finally:
             self._engine = None
             self._opener = None
             if self.marks.setdefault("stop", _VOID) is not _VOID:
                 self._stopped.set()
-        self._gone.set()
-        self.settled.set()
+            self._gone.set()
+            self.settled.set()
 
     # In threads of its own.
 
@@ -225,11 +227,13 @@ class Attempt:
         if "undo" in self.marks:
             self._come_to_nothing()
             return
-        if self._opener is not None:
-            self._opener.leave()
-        self._opener = None
-        self._gone.set()
-        self._stopped.set()
+        opener, self._opener = self._opener, None
+        try:
+            if opener is not None:
+                opener.leave()
+        finally:
+            self._gone.set()
+            self._stopped.set()
 
 
 class Life:

@@ -99,6 +99,15 @@ class LentSocket:
         self._sock = sock
         self._timeout = sock.gettimeout()
         self._kept: socket.socket | None = None
+        self._is_lent = False
+
+    def lend(self) -> None:
+        """The engine is about to get its duplicate.
+
+        That makes the socket non-blocking, in all processes that share it. Where it has been
+        before, another one may serve on it already, and it stays as it is.
+        """
+        self._is_lent = os.name == "nt" or os.get_blocking(self._sock.fileno())
 
     def keep(self) -> None:
         """The server has it."""
@@ -106,16 +115,19 @@ class LentSocket:
 
     def leave(self) -> None:
         """Nothing is to be listened on any more."""
-        if self._kept is not None:
-            self._kept.close()
+        kept = self._kept  # once: it may be given back at this moment
+        if kept is not None:
+            kept.close()
 
     def give_back(self) -> None:
         """The application has it again, as it was."""
         kept, self._kept = self._kept, None
-        if kept is not None and kept.fileno() != -1:
+        if kept is not None:
             family, kind, proto = kept.family, kept.type, kept.proto
-            # A socket object may be made anew, with another descriptor.
-            socket.socket.__init__(self._sock, family, kind, proto, kept.detach())
-        # The engine's duplicate was non-blocking, and so is this one.
-        with contextlib.suppress(OSError):
-            self._sock.settimeout(self._timeout)
+            descriptor = kept.detach()  # -1: another thread has closed it, which stops the server
+            if descriptor != -1:
+                # A socket object may be made anew, with another descriptor.
+                socket.socket.__init__(self._sock, family, kind, proto, descriptor)
+        if self._is_lent:
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(self._timeout)

@@ -1,5 +1,6 @@
 """The server that applications subclass: Server."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
@@ -443,6 +444,9 @@ class _Opening:
 
     def open(self) -> Engine:
         server = self._server
+        if self._sock is not None:
+            with contextlib.suppress(OSError):  # it has been closed: make_engine says so
+                self._sock.lend()
         return make_engine(server._settings, server._sessions, self._hooks)
 
     def keep(self, engine: Engine) -> None:

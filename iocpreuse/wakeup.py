@@ -32,6 +32,7 @@ class Wakeup:
         # Held by whoever writes, and for ever once the pair is closed: a descriptor that has been
         # closed may be another's.
         self._writing = threading.Lock()
+        self._is_wanted = False  # a wake-up, and nobody has written yet
         self._is_open = True
         self._takes_signals = False
         self._previous = -1
@@ -70,14 +71,16 @@ class Wakeup:
 
     def wake(self) -> None:
         """Ends the sleep under way, or the next one. Any thread, at any time."""
-        if not self._writing.acquire(blocking=False):
-            return  # another thread is about to, or it is closed
-        try:
-            # Full: there is enough to wake it. Closed: in a forked child nobody sleeps.
-            with contextlib.suppress(OSError):
-                self._writer.send(b"\0")
-        finally:
-            self._writing.release()
+        self._is_wanted = True
+        # Where another thread writes, or has just written, it looks again; or the pair is closed.
+        while self._is_wanted and self._writing.acquire(blocking=False):
+            try:
+                self._is_wanted = False
+                # Full: there is enough to wake it. Closed: in a forked child nobody sleeps.
+                with contextlib.suppress(OSError):
+                    self._writer.send(b"\0")
+            finally:
+                self._writing.release()
 
     def sleep(self, timeout: float | None = None) -> None:
         """Until woken, or for TIMEOUT seconds. A signal's Python handler has run by then."""

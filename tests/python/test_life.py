@@ -1,12 +1,14 @@
 """The life of a server: start, stop, drain, wait, with, and what is refused."""
 
 import gc
+import os
+import socket
 import threading
 import time
 import weakref
 
 import pytest
-from peers import Client, Recorder, in_threads, noise, wait_until
+from peers import WINDOWS, Client, Recorder, in_threads, noise, wait_until
 
 import iocpreuse
 from iocpreuse import CloseReason, ServerStateError
@@ -311,3 +313,24 @@ def test_a_start_that_is_refused_takes_nothing_from_the_one_that_serves(serve):
     with pytest.raises(iocpreuse.ServerStateError, match="stopped"):
         server.start()
     assert server.stats().connections_total == 3
+
+
+@pytest.mark.skipif(WINDOWS, reason="there each process has its own way with a socket")
+def test_a_start_that_fails_leaves_a_shared_socket_as_it_was(serve, monkeypatch):
+    """Another server listens on it: blocking, it would hang in its next accept."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        other = socket.socket(fileno=os.dup(sock.fileno()))
+        server = serve(Recorder, None, sock=sock)
+        assert not os.get_blocking(other.fileno())
+
+        def fail(*_):
+            raise OSError("no engine")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("iocpreuse.server.make_engine", fail)
+            with pytest.raises(OSError, match="no engine"):
+                Recorder(None, sock=other).start()
+        assert not os.get_blocking(other.fileno())
+        with Client(server.address) as client:
+            assert client.ask(b"x") == b"x"
+        other.close()

@@ -40,7 +40,9 @@ static void post(engine_t *engine, slot_t *slot)
     if (created) {
         slot->sock_fresh = false;
     }
+    int error = 0;
     if (status < 0) {
+        error = op->error;
         slot->in_flight &= ~FLIGHT_LIFE;
         had_any = slot->sock != IO_SOCK_NONE;
         created = had_any && !had_sock;
@@ -60,7 +62,7 @@ static void post(engine_t *engine, slot_t *slot)
         }
         idle_give(engine, slot);
         /* A recycled socket that is refused says nothing about the next one. */
-        uncount(engine, true, !had_sock, -status);
+        uncount(engine, true, !had_sock, error);
     }
 }
 
@@ -123,6 +125,7 @@ bool pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, uint
     int32_t status = (int32_t)io_event_status(event);
     mutex_lock(&slot->lock);
     bool created = slot->sock_fresh && slot->sock != IO_SOCK_NONE;
+    bool let_go = slot->let_go;
     if (status >= 0) {
         status = io_accept_finish(engine->io, engine->listener, slot->sock, &slot->accept_buf,
                                   &engine->options.listen.accepted, &comer->peer, &comer->local);
@@ -135,11 +138,11 @@ bool pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, uint
         return true;
     }
     bool stopping = engine_is_stopping(engine);
-    bool failed = status < 0 && !stopping && !slot->let_go;
-    cause_t cause = stopping       ? CAUSE_STOPPING
-                    : failed       ? CAUSE_ACCEPT_FAILED
-                    : slot->let_go ? CAUSE_SHRUNK
-                                   : CAUSE_REFUSED;
+    bool failed = status < 0 && !stopping && !let_go;
+    cause_t cause = stopping ? CAUSE_STOPPING
+                    : failed ? CAUSE_ACCEPT_FAILED
+                    : let_go ? CAUSE_SHRUNK
+                             : CAUSE_REFUSED;
     give_up(engine, slot, cause);
     uncount(engine, failed,
             failed && ntstatus_classify((uint32_t)status).action == NTSTATUS_BACKOFF,

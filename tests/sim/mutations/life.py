@@ -92,15 +92,15 @@ LIFE = (
     one("pause-ends", "manager.c", "    if (engine->retry_at_ns <= now_ns) {", "    if (0) {"),
     one(
         "pause-is-short",
-        "pool_size.h",
-        "#define POOL_RETRY_NS (50 * NS_PER_MS)",
-        "#define POOL_RETRY_NS (3600 * NS_PER_S)",
+        "pool_size.c",
+        "#define RETRY_NS (50 * NS_PER_MS)",
+        "#define RETRY_NS (3600 * NS_PER_S)",
     ),
     one(
         "grown-table-is-retried",
         "idle.c",
-        "            engine->retry_at_ns = now_ns + POOL_RETRY_NS;\n        } else {",
-        "        } else {",
+        "            pool_size_put_off(engine, now_ns, 0);\n",
+        "            ;\n",
     ),
     # Sockets are neither made nor closed without need.
     one(
