@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 from typing import Final
 
 from iocpreuse.options import Settings
@@ -107,7 +108,10 @@ class LentSocket:
         That makes the socket non-blocking, in all processes that share it. Where it has been
         before, another one may serve on it already, and it stays as it is.
         """
-        self._is_lent = os.name == "nt" or os.get_blocking(self._sock.fileno())
+        if sys.platform == "win32":
+            self._is_lent = True
+        else:
+            self._is_lent = os.get_blocking(self._sock.fileno())
 
     def keep(self) -> None:
         """The server has it."""
