@@ -17,7 +17,6 @@ WORK = (
         "",
     ),
     one("watch-goes-on", "crew.c", "        if (batch_watch(batch, now_ns)) {", "        if (0) {"),
-    one("help-tells-of-buffers", "loop.c", "batch_has_work(batch);", "batch->count > 0;"),
     # The stop.
     one(
         "stop-wakes-all",
