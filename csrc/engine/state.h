@@ -1,4 +1,4 @@
-/* state.h: the engine's state, for the files of this folder. */
+/* state.h: the engine's state, for the files of this folder and those below it. */
 #ifndef IOCPREUSE_ENGINE_STATE_H
 #define IOCPREUSE_ENGINE_STATE_H
 

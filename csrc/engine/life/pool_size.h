@@ -22,7 +22,7 @@ void pool_size_is_dry(engine_t *engine, uint64_t now_ns);
  * needs. */
 void pool_size_note(engine_t *engine, uint64_t now_ns);
 
-/* SLOT's accept is no longer posted: a client has come, at NOW_NS, or (CLIENT is false) it brought
+/* An accept is no longer posted: a client has come, at NOW_NS, or (CLIENT is false) it brought
  * none. */
 void pool_size_taken(engine_t *engine, bool client, uint64_t now_ns);
 
