@@ -6,6 +6,7 @@ import importlib.util
 import os
 import queue
 import random
+import select
 import socket
 import struct
 import subprocess
@@ -66,6 +67,12 @@ class Client(socket.socket):
         """Closes with RST."""
         self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
         self.close()
+
+    def wait_for_reset(self):
+        """Until a reset is here; nothing is read. Not on Windows, whose select() does not tell."""
+        poll = select.poll()
+        poll.register(self, 0)  # what is always told: POLLERR, POLLHUP
+        assert poll.poll(DEADLINE_SECONDS * 1000), "no reset came"
 
     def is_ended(self):
         """Waits for the end. "fin" or "reset", whatever data came before."""
