@@ -53,6 +53,12 @@ LINUX: tuple[Contender, ...] = (
     Contender(OURS, OURS),
     SENDS,
     _loop("uvloop", "uvloop>=0.22"),
+    Contender(
+        "aiofastnet",
+        "asyncio_protocol",
+        ("--loop", "uvloop", "--transport", "aiofastnet"),
+        ("uvloop>=0.22", "aiofastnet>=1.2"),
+    ),
     Contender("asyncio", "asyncio_protocol"),
     Contender("streams", "asyncio_streams"),
     Contender("twisted", "twisted_protocol", requirements=("twisted>=25.5",)),

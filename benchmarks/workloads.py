@@ -34,10 +34,10 @@ class Workload:
         return [self.mode, *options, *(["--reset"] if self.reset else [])]
 
 
-def _echo(connections: int, size: int, depth: int) -> Workload:
+def _echo(connections: int, size: int, depth: int, group: str = "echo") -> Workload:
     shown = f"{size // KIB}KiB" if size >= KIB else f"{size}B"
     name = f"echo-{connections}x{shown}x{depth}"
-    return Workload(name, "echo", "echo", "echo", connections, size, depth)
+    return Workload(name, group, "echo", "echo", connections, size, depth)
 
 
 def _computing(connections: int) -> Workload:
@@ -57,6 +57,9 @@ WORKLOADS: tuple[Workload, ...] = (
         for size in (64, 4096)
         for count in (1, 50, 1000)
     ),
+    _echo(20, 16 * KIB, 1, "large"),
+    _echo(2, 64 * KIB, 2, "large"),
+    _echo(100, 64 * KIB, 1, "large"),
     Workload("framed", "framed", "framed", "framed", 50, 64, 16),
     Workload("chat-500x20", "chat", "chat", "chat", 500, senders=20),
     Workload("chat-500x100", "chat", "chat", "chat", 500, senders=100),

@@ -1,4 +1,5 @@
-"""asyncio with a Protocol, on the event loop of asyncio itself, uvloop or winloop."""
+"""asyncio with a Protocol, on the event loop of asyncio itself, uvloop or winloop; also with
+aiofastnet's transports on it."""
 
 import asyncio
 import importlib
@@ -117,6 +118,10 @@ def main() -> None:
     """Reads the task and serves."""
     arguments = task.read_task(__doc__, *PROTOCOLS)
     factory, versions = loop_factory(arguments.loop)
+    if arguments.transport:
+        module = importlib.import_module(arguments.transport)
+        factory = module.loop_factory(factory)
+        versions[arguments.transport] = module.__version__
 
     def serve_here() -> None:
         with asyncio.Runner(loop_factory=factory) as runner:

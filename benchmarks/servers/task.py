@@ -29,6 +29,7 @@ def read_task(description: str | None, *roles: str) -> argparse.Namespace:
     parser.add_argument("--sends", action="store_true", help="to each member by itself (chat)")
     parser.add_argument("--recycle", choices=("auto", "off"), default="auto")
     parser.add_argument("--loop", default="asyncio", help="the event loop's package")
+    parser.add_argument("--transport", help="the package of its transports, if another")
     return parser.parse_args()
 
 

@@ -72,7 +72,7 @@ def test_a_wrong_name_is_refused():
 def test_the_limit_has_no_part_in_what_it_cannot_do():
     limit = contenders.choose(contenders.LINUX, ["limit"])[0]
     able = {load.group for load in workloads.WORKLOADS if limit.can(load)}
-    assert able == {"echo", "chat", "broadcast", "churn", "bulk", "idle"}
+    assert able == {"echo", "large", "chat", "broadcast", "churn", "bulk", "idle"}
 
 
 @pytest.mark.parametrize(

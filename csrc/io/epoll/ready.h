@@ -10,9 +10,10 @@
 #include "../io.h"
 
 /* What one call of io_wait receives, give or take one receive. More would push the first of it out
- * of the processor's cache before anybody has looked at it; with less, answers leave in smaller
- * bunches, and each may find its client asleep again. */
-#define HARVEST_BYTES_MAX (2048u * 1024u)
+ * of the processor's own cache before its answer is sent, and lets the clients whose answers wait
+ * for the others' idle; with much less, answers leave in smaller bunches, and each may find its
+ * client asleep again. */
+#define HARVEST_BYTES_MAX (256u * 1024u)
 
 typedef struct {
     io_event_t *events;
