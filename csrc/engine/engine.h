@@ -259,9 +259,10 @@ typedef enum {
 /* REQUEST, fresh from request_init, is open, and TOKEN's. */
 call_t engine_begin_request(engine_t *engine, token_t token, request_t *request);
 
-/* Answers REQUEST with ANSWER. What is in that afterwards is the caller's to release. */
+/* Answers REQUEST with ANSWER, as one of *OWNER's, by what was found. What is in ANSWER afterwards
+ * is the caller's to release. */
 reply_t engine_reply(engine_t *engine, request_t *request, sendq_t *answer, batch_t *batch,
-                     call_t *why);
+                     call_t *why, token_t *owner);
 
 /* REQUEST, if it is open, and not being told as lost, becomes TO's. */
 handover_t engine_hand_over(engine_t *engine, request_t *request, token_t to, batch_t *batch);

@@ -124,7 +124,7 @@ static PyObject *refuse(pending_object_t *self, const char *format)
     return NULL;
 }
 
-static PyObject *reply_result(pending_object_t *self, reply_t reply, call_t why)
+static PyObject *reply_result(pending_object_t *self, reply_t reply, call_t why, token_t owner)
 {
     switch (reply) {
     case REPLY_SENT:
@@ -136,7 +136,7 @@ static PyObject *reply_result(pending_object_t *self, reply_t reply, call_t why)
     case REPLY_ABORTED:
         Py_RETURN_FALSE;
     case REPLY_REFUSED:
-        return sending_result(self->engine->state, get_owner(self), why);
+        return sending_result(self->engine->state, owner, why);
     case REPLY_TWICE:
         return refuse(self, "%R cannot be answered twice");
     case REPLY_DISOWNED:
@@ -155,17 +155,18 @@ static PyObject *pending_reply(pending_object_t *self, PyObject *data)
         return NULL;
     }
     call_t why = CALL_OK;
+    token_t owner = TOKEN_NONE;
     batch_t *batch = roster_batch(engine);
     reply_t reply;
     if (sending_is_long(&answer)) {
         Py_BEGIN_ALLOW_THREADS;
-        reply = engine_reply(engine->engine, &self->request, &answer, batch, &why);
+        reply = engine_reply(engine->engine, &self->request, &answer, batch, &why, &owner);
         Py_END_ALLOW_THREADS;
     } else {
-        reply = engine_reply(engine->engine, &self->request, &answer, batch, &why);
+        reply = engine_reply(engine->engine, &self->request, &answer, batch, &why, &owner);
     }
     sending_release(engine, &answer);
-    return reply_result(self, reply, why);
+    return reply_result(self, reply, why, owner);
 }
 
 /* The client that TO is, or is the name of; TOKEN_NONE where there is none. False = an exception.

@@ -64,7 +64,8 @@ static void answer_it(asking_t *asking, engine_t *engine, ask_t *ask, const void
     buf->last = true;
     sendq_push(&chain, buf);
     call_t why;
-    reply_t reply = engine_reply(engine, &ask->request, &chain, NULL, &why);
+    token_t owner;
+    reply_t reply = engine_reply(engine, &ask->request, &chain, NULL, &why, &owner);
     release(&chain);
     if (reply == REPLY_SENT) {
         atomic_u64_add(&asking->sent, 1);

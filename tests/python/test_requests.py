@@ -68,6 +68,38 @@ def test_an_answer_that_comes_while_on_abort_runs_reaches_the_heir(serve):
         assert second.receive(1) == b"y"
 
 
+@pytest.mark.skipif(WINDOWS, reason="a reset throws away what was received there, and ends it")
+@pytest.mark.parametrize("held", [0, 60_000])
+def test_an_answer_to_one_who_has_reset_and_is_still_told_reaches_the_heir(serve, held):
+    """A send has failed; what has been received is told before the end. HELD bytes have been kept
+    back to leave with what follows, and fail only with it."""
+    resets = threading.Event()
+    answers = queue.SimpleQueue()
+
+    class Tells(Works):
+        def on_data(self, session, data):
+            if session.state is None:
+                session.state = session.begin(data)
+                assert resets.wait(30)
+                session.send(bytes(held or 100_000))
+                answers.put(session.state.reply(bytes(380_000 if held else 6)))
+
+        def heir(self, session):
+            return next((each for each in self.sessions.values() if each != session), None)
+
+    options = {"framing": iocpreuse.Framing.fixed(1000), "write_limit": 400_000}
+    server = serve(Tells, write_high=300_000, **options)
+    with Client(server.address) as second:
+        server.next_session()
+        first = Client(server.address)
+        first.sendall(bytes(2000))
+        first.reset()
+        resets.set()
+        assert answers.get(timeout=30) is False
+        assert server.next_end()[1].reason is iocpreuse.CloseReason.PEER_RESET
+        assert len(second.receive(380_000 if held else 6)) == (380_000 if held else 6)
+
+
 def test_an_answer_that_comes_in_a_takeover_reaches_the_heir(serve):
     """The old client is being ended, and takes its time; it has its successor already."""
 

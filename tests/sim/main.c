@@ -32,6 +32,12 @@ static const uint64_t past_seeds[] = {
     603779,
     /* thrift: a socket that was closed and not counted yet passed for one that was there */
     5008996,
+    /* and one that was about to be closed likewise */
+    100553,
+    /* idle: a socket that had come back counted as one on its way as well, for a moment */
+    8031375,
+    /* requesting: of two replies to what had been passed on, the other one was told so */
+    7017178,
 };
 
 typedef struct {

@@ -158,7 +158,7 @@ void thrift_made(world_t *world)
                open - 1, (unsigned)need);
     if (options->spare_max == SPARE_ENOUGH && thrift->shed_ns != 0 &&
         io_now_ns(world->io) < thrift->shed_ns + SOON_NS) {
-        uint64_t lost = thrift->lost + thrift__uncounted(world);
+        uint64_t lost = thrift->lost + thrift__uncounted(world) + thrift__in_hand(world);
         CHECK_THAT(world, need + lost > thrift->shed_need + thrift->shed_lost,
                    "a socket is made, and a good one was closed %.3f s ago",
                    (double)(io_now_ns(world->io) - thrift->shed_ns) / 1e9);

@@ -140,9 +140,10 @@ typedef struct {
     bool told;     /* its client has gone, and this is being told */
     bool passing;  /* and it is about to be aborted */
     bool has_kept;
-    bool passed;     /* what was kept has been sent, and no reply has said so */
-    answer_t answer; /* of the reply that is under way, */
-    answer_t kept;   /* and of the one that waits */
+    bool passed;      /* what was kept has been sent, and no reply has said so */
+    bool told_passed; /* one has */
+    answer_t answer;  /* of the reply that is under way, */
+    answer_t kept;    /* and of the one that waits */
     request_t request;
 } ask_t;
 
@@ -152,7 +153,7 @@ typedef struct {
     uint32_t last; /* the newest */
     uint32_t answers;
     call_t *admitted; /* of the call that is under way: whether a queue takes an answer */
-    bool replies;     /* whether that call is a reply */
+    ask_t *replying;  /* what it replies to; NULL = it is no reply */
     ask_t asks[ASKS_MAX];
 } requesting_t;
 

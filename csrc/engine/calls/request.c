@@ -83,6 +83,21 @@ static bool keep(engine_t *engine, request_t *request, token_t owner, sendq_t *a
     return is;
 }
 
+/* Whether nothing more will reach the client that SLOT serves, although its end may be still to be
+ * told: then its answers wait for the heir. */
+static bool is_going(const slot_t *slot)
+{
+    return slot->state != SLOT_OPEN || slot->session.send_failed;
+}
+
+/* As send_admit; CALL_CLOSED where the client is going, or is found to be when what was held back
+ * for it is to make room. */
+static call_t admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch)
+{
+    call_t result = is_going(slot) ? CALL_CLOSED : send_admit(engine, slot, len, batch);
+    return slot->session.send_failed ? CALL_CLOSED : result;
+}
+
 /* Answers REQUEST, if the client that SLOT serves is its owner. The slot's lock is held. */
 static reply_t reply_to(engine_t *engine, slot_t *slot, request_t *request, sendq_t *answer,
                         batch_t *batch, call_t *why)
@@ -92,10 +107,10 @@ static reply_t reply_to(engine_t *engine, slot_t *slot, request_t *request, send
     if (reply != REPLY_SENT) {
         return reply;
     }
-    if (slot->state != SLOT_OPEN) {
+    *why = admit(engine, slot, answer->bytes, batch);
+    if (*why == CALL_CLOSED) {
         return keep(engine, request, owner, answer) ? REPLY_WAITS : REPLY_MOVED;
     }
-    *why = send_admit(engine, slot, answer->bytes, batch);
     if (*why != CALL_OK) {
         return REPLY_REFUSED;
     }
@@ -109,18 +124,18 @@ static reply_t reply_to(engine_t *engine, slot_t *slot, request_t *request, send
 }
 
 reply_t engine_reply(engine_t *engine, request_t *request, sendq_t *answer, batch_t *batch,
-                     call_t *why)
+                     call_t *why, token_t *owner)
 {
     for (;;) {
-        token_t owner = atomic_u64_load(&request->owner);
-        slot_t *slot = control_lock(engine, owner, why);
+        *owner = atomic_u64_load(&request->owner);
+        slot_t *slot = control_lock(engine, *owner, why);
         reply_t reply;
         if (slot != NULL) {
             reply = reply_to(engine, slot, request, answer, batch, why);
             mutex_unlock(&slot->lock);
         } else {
             /* No session goes before its requests do, but for a forked child. */
-            reply = look(engine, request, owner);
+            reply = look(engine, request, *owner);
             reply = reply == REPLY_SENT ? REPLY_DISOWNED : reply;
         }
         if (reply != REPLY_MOVED) {
@@ -138,7 +153,7 @@ static bool deliver(engine_t *engine, slot_t *slot, request_t *request, batch_t 
     bool has_kept = request_is_of(request, slot->token) && request->has_kept;
     uint64_t bytes = has_kept ? request->kept.bytes : 0;
     mutex_unlock(&engine->requests_lock);
-    if (!has_kept || send_admit(engine, slot, bytes, batch) != CALL_OK ||
+    if (!has_kept || admit(engine, slot, bytes, batch) != CALL_OK ||
         !claim(engine, request, slot->token, &kept, true)) {
         return false;
     }
@@ -156,7 +171,7 @@ static handover_t hand_over(engine_t *engine, request_t *request, token_t to, bo
         return HANDOVER_NONE;
     }
     handover_t handover = HANDOVER_NONE;
-    if (slot->state == SLOT_OPEN) {
+    if (!is_going(slot)) {
         mutex_lock(&engine->requests_lock);
         if (request->list != NULL && request->list->told == tells) {
             requests_remove(request, REQUEST_OPEN);

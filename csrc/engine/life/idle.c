@@ -4,9 +4,9 @@
 #include "../state.h"
 #include "pool_size.h"
 
-void idle_give(engine_t *engine, slot_t *slot)
+/* The engine's lock is held. */
+static void give(engine_t *engine, slot_t *slot)
 {
-    mutex_lock(&engine->lock);
     if (slot->sock == IO_SOCK_NONE) {
         list_push_back(&engine->idle, &slot->pool_node);
     } else {
@@ -14,6 +14,21 @@ void idle_give(engine_t *engine, slot_t *slot)
         list_push_front(&engine->idle, &slot->pool_node);
         engine->spare++;
     }
+}
+
+void idle_give(engine_t *engine, slot_t *slot)
+{
+    mutex_lock(&engine->lock);
+    give(engine, slot);
+    mutex_unlock(&engine->lock);
+}
+
+void idle_give_back(engine_t *engine, slot_t *slot)
+{
+    mutex_lock(&engine->lock);
+    give(engine, slot);
+    engine->recycling_now--;
+    engine->stats.sockets_recycled += slot->sock != IO_SOCK_NONE;
     mutex_unlock(&engine->lock);
 }
 

@@ -9,6 +9,9 @@
 /* Puts a slot in IDLE back for the next accept. */
 void idle_give(engine_t *engine, slot_t *slot);
 
+/* The same for one whose socket has been disconnected, or closed instead. */
+void idle_give_back(engine_t *engine, slot_t *slot);
+
 /* A slot to post an accept on, counted as posted already; NULL when none is wanted or to be had. */
 slot_t *idle_take(engine_t *engine);
 

@@ -89,12 +89,10 @@ static bool reserve(engine_t *engine, const leaver_t *leaver)
     return room;
 }
 
-static void unreserve(engine_t *engine, bool recycled)
+/* SLOT, for which a place was reserved, is back in the pool. */
+static void give_back(engine_t *engine, slot_t *slot)
 {
-    mutex_lock(&engine->lock);
-    engine->recycling_now--;
-    engine->stats.sockets_recycled += recycled;
-    mutex_unlock(&engine->lock);
+    idle_give_back(engine, slot);
     if (engine_is_stopping(engine)) {
         io_wake_manager(engine->io);
     }
@@ -131,8 +129,7 @@ static void disconnect(engine_t *engine, slot_t *slot)
     mutex_unlock(&slot->lock);
     if (status < 0) {
         sockets_count_replaced(engine, CAUSE_DISCONNECT_FAILED);
-        idle_give(engine, slot);
-        unreserve(engine, false);
+        give_back(engine, slot);
         io_wake_manager(engine->io); /* the pool may have waited for it */
     }
 }
@@ -180,8 +177,7 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
     if (!good) {
         sockets_count_replaced(engine, cause);
     }
-    idle_give(engine, slot);
-    unreserve(engine, good);
+    give_back(engine, slot);
 }
 
 static void cancel(engine_t *engine, slot_t *slot, cause_t cause)

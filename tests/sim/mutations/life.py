@@ -204,7 +204,7 @@ LIFE = (
         "    if (!good && slot->sock != IO_SOCK_NONE) {",
         "    if (0) {",
     ),
-    one("unreserve", "recycle.c", "    engine->recycling_now--;\n", ""),
+    one("unreserve", "idle.c", "    engine->recycling_now--;\n", ""),
     one(
         "end-is-counted",
         "recycle.c",

@@ -258,7 +258,7 @@ SESSION = (
     one(
         "handed-to-the-open",
         "request.c",
-        "    if (slot->state == SLOT_OPEN) {\n        mutex_lock(",
+        "    if (!is_going(slot)) {\n        mutex_lock(",
         "    if (true) {\n        mutex_lock(",
     ),
     one(
@@ -282,8 +282,14 @@ SESSION = (
     one(
         "answered-while-open",
         "request.c",
-        "    if (slot->state != SLOT_OPEN) {\n        return keep",
-        "    if (slot->state == SLOT_DRAINING) {\n        return keep",
+        "call_t result = is_going(slot) ? CALL_CLOSED : send_admit",
+        "call_t result = slot->state == SLOT_DRAINING ? CALL_CLOSED : send_admit",
+    ),
+    one(
+        "answered-before-a-send-failed",
+        "request.c",
+        "return slot->state != SLOT_OPEN || slot->session.send_failed;",
+        "return slot->state != SLOT_OPEN;",
     ),
     one(
         "answered-where-admitted",
@@ -295,14 +301,14 @@ SESSION = (
     one(
         "kept-answer-is-sent",
         "request.c",
-        "    if (!has_kept || send_admit",
-        "    if (true || send_admit",
+        "    if (!has_kept || admit",
+        "    if (true || admit",
     ),
     one(
         "kept-answer-is-admitted",
         "request.c",
-        "!has_kept || send_admit(engine, slot, bytes, batch) != CALL_OK ||",
-        "!has_kept || send_admit(engine, slot, bytes, batch) == CALL_STALE ||",
+        "!has_kept || admit(engine, slot, bytes, batch) != CALL_OK ||",
+        "!has_kept || admit(engine, slot, bytes, batch) == CALL_STALE ||",
     ),
     one("kept-answer-is-told", "request.c", "&kept, true)) {", "&kept, false)) {"),
     one("passed-is-said-once", "request.c", "    request->passed = false;\n", ""),
