@@ -2,9 +2,14 @@
 
 import contextlib
 import os
+import signal
 
 import pytest
 from peers import Recorder
+
+# A shell that has all this run in the background has it ignore Ctrl-C, and all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

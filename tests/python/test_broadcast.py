@@ -384,7 +384,9 @@ def test_who_is_left_out_for_the_limit_hears_of_room(serve, stack):
         def on_drain(self, session):
             drained.put(session.id)
 
-    server = serve(Drains, write_limit=100_000, write_high=64 * 1024, write_low=16 * 1024)
+    limits = {"write_limit": 100_000, "write_high": 64 * 1024, "write_low": 16 * 1024}
+    # Else the system takes megabytes, which 4,000 bytes at a time are long in filling.
+    server = serve(Drains, **limits, send_buffer=64 * 1024)
     client = stack.enter_context(Client(server.address, receive_buffer=4096))
     session = server.next_session()
 

@@ -16,8 +16,8 @@ from iocpreuse import latch
 # runs the handler in a thread of its own, which raise_signal in a thread comes down to; elsewhere
 # it interrupts the main thread.
 SERVE = """
-    import signal, threading
-    from peers import Client, Recorder
+    import signal, sys, threading
+    from peers import Client, Recorder, wait_until
 
     class Slow(Recorder):
         def on_data(self, session, data):
@@ -26,10 +26,18 @@ SERVE = """
     server = Slow("127.0.0.1", 0, write_limit=None, drain_timeout={drain})
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
-    def later(seconds, *numbers):
+    def main_is_in(call):
+        # Whether the main thread has come to CALL, which is one of the server's.
+        frame = sys._current_frames()[threading.main_thread().ident]
+        while frame is not None and frame.f_code is not getattr(Recorder, call).__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    def in_the_midst_of(call, *numbers):
         def body():
+            wait_until(lambda: main_is_in(call))
             for number in numbers:
-                stop.wait(seconds)
+                stop.wait(0.3)
                 if hasattr(signal, "pthread_kill"):
                     signal.pthread_kill(threading.main_thread().ident, number)
                 else:
@@ -49,7 +57,7 @@ def test_a_signal_ends_serve_forever_normally(number):
     server.start()
     client = Client(server.address)
     server.next_session()
-    later(0.3, signal.{number})
+    in_the_midst_of("serve_forever", signal.{number})
     server.serve_forever()
     print(server.wait(0), server.next_end()[1].reason.value, client.is_ended())
     print(before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)))
@@ -70,7 +78,7 @@ def test_a_second_signal_aborts():
     client = Client(server.address, receive_buffer=65536)
     client.sendall(b"x")
     client.receive(10)
-    later(0.3, signal.SIGINT, signal.SIGINT)
+    in_the_midst_of("serve_forever", signal.SIGINT, signal.SIGINT)
     server.serve_forever()
     print(server.next_end()[1].unsent_bytes > 0)
     client.close()
@@ -90,7 +98,7 @@ def test_without_handlers_ctrl_c_is_keyboard_interrupt(call):
         code=SERVE.format(drain=10)
         + f"""
     server.start()
-    later(0.3, signal.SIGINT)
+    in_the_midst_of("{call.partition(".")[2].partition("(")[0]}", signal.SIGINT)
     try:
         {call}
     except KeyboardInterrupt:
@@ -114,7 +122,7 @@ def test_ctrl_c_interrupts_stop():
     client = Client(server.address, receive_buffer=65536)
     client.sendall(b"x")
     client.receive(10)
-    later(0.3, signal.SIGINT)
+    in_the_midst_of("stop", signal.SIGINT)
     try:
         server.stop()
     except KeyboardInterrupt:
@@ -215,7 +223,7 @@ def test_latch_wakes_the_main_thread(as_on_windows):
 def test_latch_wait_is_interrupted_by_a_signal(as_on_windows):
     one = latch.Latch()
     timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()  # here: it may be done before the next line
         one.wait(DEADLINE_SECONDS)
     timer.join()
