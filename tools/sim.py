@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,25 +57,50 @@ def sources(root: Path) -> list[Path]:
     return [*tree.c_files(*(root / folder for folder in FOLDERS)), *tree.engine_files(root)]
 
 
-def build(root: Path, out: Path, flags: Sequence[str]) -> Path:
-    """Compiles the tree at ROOT into the folder OUT; the program is OUT/sim."""
+def compile_files(
+    root: Path, out: Path, flags: Sequence[str], files: Iterable[Path]
+) -> dict[Path, Path]:
+    """Compiles FILES of the tree at ROOT into the folder OUT; the object file of each, which are
+    named as within the tree. What each was made of stands beside it: see `made_of`."""
     out.mkdir(parents=True, exist_ok=True)
-    compiler = os.environ.get("CC", "cc")
-    objects = {
-        path: out / ("-".join(path.relative_to(root).parts) + ".o") for path in sources(root)
-    }
-    commands = [
-        [compiler, *FLAGS, *flags, f"-I{root / 'csrc/io/sim'}", "-c", str(path), "-o", str(made)]
-        for path, made in objects.items()
-    ]
+    objects = {}
+    commands = []
+    for path in files:
+        name = path.relative_to(root)
+        objects[name] = out / f"{'-'.join(name.parts)}.o"
+        include = f"-I{root / 'csrc/io/sim'}"
+        command = [_compiler(), *FLAGS, *flags, include, "-MMD", "-c", str(path)]
+        commands.append([*command, "-o", str(objects[name])])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_quiet, commands))
-    parts = sorted(str(made) for made in objects.values())
-    wrapped = {name for path in objects for name in WRAP.findall(path.read_text("utf-8"))}
+    return objects
+
+
+def made_of(root: Path, made: Path) -> set[Path]:
+    """The files of the tree at ROOT that the object file MADE was compiled from."""
+    rule = made.with_suffix(".d").read_text("utf-8").replace("\\\n", " ")
+    names = re.split(r"(?<!\\)\s+", rule.partition(": ")[2].strip())
+    paths = [Path(os.path.normpath(name.replace("\\ ", " "))) for name in names]
+    return {path.relative_to(root) for path in paths if path.is_relative_to(root)}
+
+
+def link(root: Path, out: Path, flags: Sequence[str], objects: Mapping[Path, Path]) -> Path:
+    """Links what the tree at ROOT was compiled to; the program is OUT/sim."""
+    wrapped = {name for path in sources(root) for name in WRAP.findall(path.read_text("utf-8"))}
     wraps = [f"-Wl,--wrap={name}" for name in sorted(wrapped)]
+    parts = [str(objects[name]) for name in sorted(objects)]
     program = out / "sim"
-    _quiet([compiler, *flags, *parts, "-o", str(program), *wraps, "-pthread"])
+    _quiet([_compiler(), *flags, *parts, "-o", str(program), *wraps, "-pthread"])
     return program
+
+
+def build(root: Path, out: Path, flags: Sequence[str]) -> Path:
+    """Compiles and links the tree at ROOT in the folder OUT; the program is OUT/sim."""
+    return link(root, out, flags, compile_files(root, out, flags, sources(root)))
+
+
+def _compiler() -> str:
+    return os.environ.get("CC", "cc")
 
 
 def _quiet(command: list[str]) -> None:

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "report.h"
@@ -12,6 +13,10 @@
 #define TWICE_SEEDS 64u
 
 #define DEFAULT_SEEDS 6000u
+
+/* Of the processor. A seed takes milliseconds; one that goes round in a circle has a line to be
+ * replayed by as well. */
+#define RUN_LIMIT_S 10
 
 /* Seeds that once failed, by the bug that they found. They run first, always. */
 static const uint64_t past_seeds[] = {
@@ -52,7 +57,11 @@ typedef struct {
  * is worth more than an orderly end. NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c) */
 static void crashed(int number)
 {
-    (void)fprintf(stderr, "sim: signal %d\n", number);
+    if (number == SIGPROF) {
+        (void)fprintf(stderr, "sim: a run has taken %d s, and does not end\n", RUN_LIMIT_S);
+    } else {
+        (void)fprintf(stderr, "sim: signal %d\n", number);
+    }
     if (hooks_world() != NULL) {
         world_print_replay(hooks_world());
     }
@@ -66,17 +75,25 @@ static double now_s(void)
     return (double)clock() / CLOCKS_PER_SEC;
 }
 
+/* One run of many, which nobody watches: it must end. */
+static uint64_t run_one(const plan_t *plan, totals_t *totals)
+{
+    static const struct itimerval limit = {.it_value = {.tv_sec = RUN_LIMIT_S}};
+    (void)setitimer(ITIMER_PROF, &limit, NULL);
+    return world_run(plan, totals);
+}
+
 static void run_seeds(const arguments_t *arguments, totals_t *totals)
 {
     plan_t plan = arguments->plan;
     for (size_t i = 0; i < sizeof past_seeds / sizeof past_seeds[0]; i++) {
         plan.seed = past_seeds[i];
-        (void)world_run(&plan, totals);
+        (void)run_one(&plan, totals);
     }
     for (uint64_t i = 0; i < arguments->seeds; i++) {
         plan.seed = arguments->from + i;
-        uint64_t hash = world_run(&plan, totals);
-        if (i % TWICE_SEEDS == 0 && world_run(&plan, totals) != hash) {
+        uint64_t hash = run_one(&plan, totals);
+        if (i % TWICE_SEEDS == 0 && run_one(&plan, totals) != hash) {
             (void)fprintf(stderr, "sim: seed %" PRIu64 " gave two different traces\n", plan.seed);
             exit(1);
         }
@@ -89,17 +106,17 @@ static void run_sweep(totals_t *totals)
     static const int errors[] = {10055, 10054, 10022};
     plan_t plan = {.seed = 1, .steps = 1200, .calm = true};
     totals_t calm = {0};
-    (void)world_run(&plan, &calm);
+    (void)run_one(&plan, &calm);
     printf("sweep: %" PRIu64 " submits, %" PRIu64 " allocations\n", calm.submits, calm.allocs);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         plan.fail_submit_error = errors[i];
         for (plan.fail_submit = 1; plan.fail_submit <= calm.submits; plan.fail_submit++) {
-            (void)world_run(&plan, totals);
+            (void)run_one(&plan, totals);
         }
     }
     plan.fail_submit = 0;
     for (plan.fail_alloc = 1; plan.fail_alloc <= calm.allocs; plan.fail_alloc++) {
-        (void)world_run(&plan, totals);
+        (void)run_one(&plan, totals);
     }
 }
 
@@ -160,6 +177,7 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)signal(SIGSEGV, crashed);
+    (void)signal(SIGPROF, crashed);
     double begin_s = now_s();
     if (arguments.one) {
         uint64_t hash = world_run(&arguments.plan, &totals);
