@@ -21,9 +21,13 @@ class Archive:
         for name in ("parts", "lists/partial", "archives/partial"):
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
-        lines = [f"{kind} {_key()}{uri} {release} main" for uri, release in self._places(suite)]
+        places = self._places(suite)
+        lines = [f"{kind} {_key()}{uri} {release} main" for uri, release in places]
         (folder / "parts" / "debian.list").write_text("\n".join(lines) + "\n", "utf-8")
+        # That succeeds also where nothing could be fetched.
         self._apt("update")
+        if not any((folder / "lists").glob("*_dists_*")):
+            raise Missing(what, f"the archive at {places[0][0]} cannot be reached")
 
     def source(self, package: str, version: str | None = None, *, patched: bool = True) -> Path:
         """A source package in the folder `source`, unpacked, with Debian's patches or without."""
