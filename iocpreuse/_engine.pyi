@@ -22,6 +22,9 @@ class Packer:
         little: bool,
         delimiter: bytes,
         max_length: int,
+        offset: int,
+        strip: int,
+        adjust: int,
         /,
     ) -> Self: ...
     def pack(self, message: Buffer, /) -> bytes: ...

@@ -235,7 +235,10 @@ def _check_ip_prefix(name: str, value: object) -> tuple[int, int]:
 def _check_framing(name: str, value: object) -> Framing | None:
     if value is None or isinstance(value, Framing):
         return value
-    right = "Framing.lines(…), Framing.length_prefix(…), Framing.fixed(…) or None"
+    right = (
+        "Framing.lines(…), Framing.length_prefix(…), Framing.length_field(…), Framing.fixed(…) "
+        "or None"
+    )
     raise _wrong_type(name, value, right)
 
 

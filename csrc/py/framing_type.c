@@ -20,19 +20,25 @@ static PyObject *packer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     const char *delimiter;
     Py_ssize_t delimiter_len;
     int kind, little;
+    long long adjust;
     framing_t framing = {0};
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
         PyErr_SetString(PyExc_TypeError, "Packer takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "iIIpy#I;kind, length, prefix, little, delimiter, max_length",
+    if (!PyArg_ParseTuple(args,
+                          "iIIpy#IIIL;kind, length, prefix, little, delimiter, max_length, "
+                          "offset, strip, adjust",
                           &kind, &framing.length, &framing.prefix, &little, &delimiter,
-                          &delimiter_len, &framing.max_length)) {
+                          &delimiter_len, &framing.max_length, &framing.offset, &framing.strip,
+                          &adjust)) {
         return NULL;
     }
-    bool known = kind == FRAMING_LINES || kind == FRAMING_LENGTH_PREFIX || kind == FRAMING_FIXED;
-    if (!known || delimiter_len > (Py_ssize_t)FRAMING_DELIMITER_MAX || framing.prefix > 8) {
-        PyErr_SetString(PyExc_ValueError, "made by Framing.lines, length_prefix and fixed only");
+    bool known = kind > FRAMING_NONE && kind <= FRAMING_LENGTH_FIELD;
+    if (!known || delimiter_len > (Py_ssize_t)FRAMING_DELIMITER_MAX || framing.prefix > 8 ||
+        framing.offset > FRAMING_HEADER_MAX || framing.strip > FRAMING_HEADER_MAX) {
+        PyErr_SetString(PyExc_ValueError,
+                        "made by Framing.lines, length_prefix, length_field and fixed only");
         return NULL;
     }
     packer_object_t *self = (packer_object_t *)type->tp_alloc(type, 0);
@@ -41,6 +47,7 @@ static PyObject *packer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     }
     framing.kind = (framing_kind_t)kind;
     framing.little = little;
+    framing.adjust = adjust;
     framing.delimiter_len = (uint32_t)delimiter_len;
     memcpy(framing.delimiter, delimiter, (size_t)delimiter_len);
     self->framing = framing;
@@ -54,18 +61,65 @@ static void packer_dealloc(packer_object_t *self)
     Py_DECREF(type);
 }
 
+/* How many bytes stand before a message on the wire. */
+static uint32_t head_len(const framing_t *framing)
+{
+    return framing->kind == FRAMING_LENGTH_FIELD ? framing->strip : framing->prefix;
+}
+
+/* The most that a prefix, or field, can tell. */
+static uint64_t told_max(const framing_t *framing)
+{
+    return framing->prefix == 8 ? UINT64_MAX : ((uint64_t)1 << 8 * framing->prefix) - 1;
+}
+
 /* What a message of LEN bytes may have at most; 0 bytes fit always. */
 static uint64_t most_bytes(const framing_t *framing)
 {
     uint64_t most = framing->max_length;
-    if (framing->kind == FRAMING_LENGTH_PREFIX && framing->prefix < 4) {
-        uint64_t told = (1u << 8 * framing->prefix) - 1;
+    if (framing->kind == FRAMING_LENGTH_PREFIX) {
+        uint64_t told = told_max(framing);
         most = told < most ? told : most;
     }
     return most;
 }
 
-static bool check_length(const framing_t *framing, Py_ssize_t len)
+/* A message with the header that it is kept with: what its field tells is to be its length. */
+static bool check_header(const framing_t *framing, const char *bytes, Py_ssize_t len)
+{
+    int64_t header = (int64_t)framing->offset + framing->prefix;
+    if (len < header) {
+        PyErr_Format(PyExc_ValueError,
+                     "the message must begin with its header of %lld bytes, and has %zd",
+                     (long long)header, len);
+        return false;
+    }
+    uint64_t told = framing_told(framing, bytes + framing->offset);
+    if ((int64_t)len - header - framing->adjust == (int64_t)told && told <= INT64_MAX) {
+        return true;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "the message has %zd bytes, and the field in its header, %llu, "
+                 "tells of another length",
+                 len, (unsigned long long)told);
+    return false;
+}
+
+/* A message that its field is put before. */
+static bool check_field(const framing_t *framing, Py_ssize_t len)
+{
+    int64_t told = (int64_t)len - framing->adjust;
+    if (told >= 0 && (uint64_t)told <= told_max(framing)) {
+        return true;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "a message of %zd bytes has no length that a field of %u bytes could tell: it "
+                 "would be %lld",
+                 len, framing->prefix, (long long)told);
+    return false;
+}
+
+static bool check_length(const framing_t *framing, const char *bytes, Py_ssize_t len)
 {
     if (framing->kind == FRAMING_FIXED) {
         if ((uint64_t)len == framing->length) {
@@ -75,11 +129,24 @@ static bool check_length(const framing_t *framing, Py_ssize_t len)
                      len);
         return false;
     }
-    if ((uint64_t)len <= most_bytes(framing)) {
+    if ((uint64_t)len > most_bytes(framing)) {
+        PyErr_Format(PyExc_ValueError, "the message must have at most %llu bytes, not %zd",
+                     (unsigned long long)most_bytes(framing), len);
+        return false;
+    }
+    if (framing->kind != FRAMING_LENGTH_FIELD) {
         return true;
     }
-    PyErr_Format(PyExc_ValueError, "the message must have at most %llu bytes, not %zd",
-                 (unsigned long long)most_bytes(framing), len);
+    if (framing->strip == 0) {
+        return check_header(framing, bytes, len);
+    }
+    if (framing->strip == framing->prefix && framing->offset == 0) {
+        return check_field(framing, len);
+    }
+    PyErr_Format(PyExc_RuntimeError,
+                 "nobody can tell which %u bytes strip has taken off: with this framing, send() a "
+                 "message with its header",
+                 framing->strip);
     return false;
 }
 
@@ -121,10 +188,18 @@ static void put_prefix(const framing_t *framing, char *out, uint64_t len)
     }
 }
 
+/* Puts the prefix, or field, of a message of LEN bytes to OUT: head_len of them. */
+static void put_head(const framing_t *framing, char *out, Py_ssize_t len)
+{
+    if (head_len(framing) > 0) {
+        put_prefix(framing, out, (uint64_t)((int64_t)len - framing->adjust));
+    }
+}
+
 static bool put_packed(const framing_t *framing, const char *bytes, Py_ssize_t len, char *out)
 {
-    put_prefix(framing, out, (uint64_t)len);
-    out += framing->prefix;
+    put_head(framing, out, len);
+    out += head_len(framing);
     if (len > 0) {
         memcpy(out, bytes, (size_t)len);
     }
@@ -137,18 +212,18 @@ static bool put_packed(const framing_t *framing, const char *bytes, Py_ssize_t l
 
 static Py_ssize_t packed_len(const framing_t *framing, Py_ssize_t len)
 {
-    return (Py_ssize_t)framing->prefix + len + (Py_ssize_t)framing->delimiter_len;
+    return (Py_ssize_t)head_len(framing) + len + (Py_ssize_t)framing->delimiter_len;
 }
 
 Py_ssize_t framing_pack(const framing_t *framing, const char *bytes, Py_ssize_t len, char *out)
 {
-    bool good = check_length(framing, len) && put_packed(framing, bytes, len, out);
+    bool good = check_length(framing, bytes, len) && put_packed(framing, bytes, len, out);
     return good ? packed_len(framing, len) : -1;
 }
 
 static PyObject *pack(const framing_t *framing, const char *bytes, Py_ssize_t len)
 {
-    if (!check_length(framing, len)) {
+    if (!check_length(framing, bytes, len)) {
         return NULL;
     }
     PyObject *packed = PyBytes_FromStringAndSize(NULL, packed_len(framing, len));
@@ -165,14 +240,14 @@ int framing_split(const framing_t *framing, PyObject *message, const char *bytes
         parts[0] = pack(framing, bytes, len); /* to look for the delimiter */
         return parts[0] == NULL ? -1 : 1;
     }
-    if (!check_length(framing, len)) {
+    if (!check_length(framing, bytes, len)) {
         return -1;
     }
     int count = 0;
-    if (framing->prefix > 0) {
-        char prefix[8];
-        put_prefix(framing, prefix, (uint64_t)len);
-        parts[count] = PyBytes_FromStringAndSize(prefix, (Py_ssize_t)framing->prefix);
+    if (head_len(framing) > 0) {
+        char head[8];
+        put_head(framing, head, len);
+        parts[count] = PyBytes_FromStringAndSize(head, (Py_ssize_t)head_len(framing));
         if (parts[count++] == NULL) {
             return -1;
         }
@@ -195,12 +270,16 @@ static PyObject *packer_pack(packer_object_t *self, PyObject *message)
     return packed;
 }
 
-PyDoc_STRVAR(pack_doc,
-             "pack(message: Buffer) -> bytes\n--\n\n"
-             "MESSAGE as it goes over the wire, for Session.send: with its delimiter or prefix.\n\n"
-             "Raises ValueError for one that the other side could not cut out again: too long, of\n"
-             "the wrong length, or with the delimiter in it; TypeError for what is not\n"
-             "bytes-like. Any thread.");
+PyDoc_STRVAR(
+    pack_doc,
+    "pack(message: Buffer) -> bytes\n--\n\n"
+    "MESSAGE as it goes over the wire, for Session.send: with its delimiter or prefix.\n\n"
+    "Where length_field keeps the header, MESSAGE has its own, and that is checked; where\n"
+    "strip takes off the field alone, it is made; where it takes off what nobody else\n"
+    "knows, there is a RuntimeError.\n\n"
+    "Raises ValueError for one that the other side could not cut out again: too long, of\n"
+    "the wrong length, or with the delimiter in it; TypeError for what is not\n"
+    "bytes-like. Any thread.");
 
 static PyMethodDef packer_methods[] = {
     {"pack", (PyCFunction)packer_pack, METH_O, pack_doc},

@@ -13,7 +13,7 @@
 #define MESSAGES_MAX 512u
 
 static tally_t tally;
-static uint32_t ends[FRAME_CUT_OFF + 1]; /* of all streams */
+static uint32_t ends[FRAME_TOO_SHORT + 1]; /* of all streams */
 
 typedef struct {
     uint32_t begin;
@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
     span_t messages[MESSAGES_MAX];
     uint32_t count;
-    frame_t end; /* FRAME_MORE: nothing left; FRAME_CUT_OFF: amid a message; FRAME_TOO_LONG */
+    frame_t end; /* FRAME_MORE: nothing left; FRAME_CUT_OFF: amid a message; or what is wrong */
 } cuts_t;
 
 static uint32_t next_random(uint32_t *seed)
@@ -41,6 +41,39 @@ static uint32_t find(const char *bytes, uint32_t len, const framing_t *framing)
         }
     }
     return UINT32_MAX;
+}
+
+static uint64_t read_told(const framing_t *framing, const char *bytes)
+{
+    uint64_t told = 0;
+    for (uint32_t i = 0; i < framing->prefix; i++) {
+        uint32_t place = framing->little ? i : framing->prefix - 1 - i;
+        told |= (uint64_t)(unsigned char)bytes[place] << (8 * i);
+    }
+    return told;
+}
+
+/* A message with its length somewhere in its header. */
+static frame_t model_field(const framing_t *framing, const char *bytes, uint32_t left, span_t *span,
+                           uint32_t *size)
+{
+    uint32_t header = framing->offset + framing->prefix;
+    if (left < header) {
+        return FRAME_CUT_OFF;
+    }
+    uint64_t told = read_told(framing, bytes + framing->offset);
+    if (told > INT32_MAX) {
+        return FRAME_TOO_LONG;
+    }
+    int64_t whole = (int64_t)(header + told) + framing->adjust;
+    if (whole < header || whole < framing->strip) {
+        return FRAME_TOO_SHORT;
+    }
+    *span = (span_t){framing->strip, (uint32_t)whole - framing->strip};
+    *size = (uint32_t)whole;
+    return span->len > framing->max_length ? FRAME_TOO_LONG
+           : *size > left                  ? FRAME_CUT_OFF
+                                           : FRAME_MESSAGE;
 }
 
 /* The model: one message from LEFT bytes; its whole size in SIZE. */
@@ -60,6 +93,9 @@ static frame_t model_next(const framing_t *framing, const char *bytes, uint32_t 
         return shown > framing->max_length ? FRAME_TOO_LONG
                : at == UINT32_MAX          ? FRAME_CUT_OFF
                                            : FRAME_MESSAGE;
+    }
+    if (framing->kind == FRAMING_LENGTH_FIELD) {
+        return model_field(framing, bytes, left, span, size);
     }
     uint64_t length = framing->length;
     uint32_t prefix = framing->kind == FRAMING_LENGTH_PREFIX ? framing->prefix : 0;
@@ -156,6 +192,19 @@ static uint32_t make_stream(const framing_t *framing, char *out, uint32_t *seed)
             at += framing->prefix + length;
         }
     }
+    if (framing->kind == FRAMING_LENGTH_FIELD && small) {
+        uint32_t at = framing->offset;
+        while (at + framing->prefix <= len) {
+            uint32_t told = next_random(seed) % 40;
+            memset(out + at, 0, framing->prefix);
+            out[at + (framing->little ? 0 : framing->prefix - 1)] = (char)told;
+            int64_t next = (int64_t)at + framing->prefix + told + framing->adjust;
+            if (next < at + framing->prefix) {
+                break; /* it is too short */
+            }
+            at = (uint32_t)next + framing->offset;
+        }
+    }
     return len;
 }
 
@@ -171,6 +220,18 @@ static framing_t prefixed(uint32_t size, bool little, uint32_t max_length)
 {
     return (framing_t){
         .kind = FRAMING_LENGTH_PREFIX, .prefix = size, .little = little, .max_length = max_length};
+}
+
+static framing_t field(uint32_t size, uint32_t offset, bool little, int64_t adjust, uint32_t strip,
+                       uint32_t max_length)
+{
+    return (framing_t){.kind = FRAMING_LENGTH_FIELD,
+                       .prefix = size,
+                       .little = little,
+                       .max_length = max_length,
+                       .offset = offset,
+                       .strip = strip,
+                       .adjust = adjust};
 }
 
 static framing_t fixed(uint32_t length)
@@ -214,6 +275,45 @@ static void test_promises(void)
     cutter_drop(&cutter);
 }
 
+/* What cutter_next says of STREAM when its header has come; TOLD is what it tells then. */
+static frame_t frame_of(const framing_t *framing, const char *stream, uint32_t len, uint64_t *told)
+{
+    cutter_t cutter = {0};
+    cutter_feed(&cutter, stream, len);
+    frame_t frame = cutter_next(&cutter, framing);
+    *told = cutter.told_len;
+    cutter_drop(&cutter);
+    return frame;
+}
+
+/* Sums of lengths that are chosen to come round. */
+static void test_hostile_fields(void)
+{
+    static const char ones[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+    uint64_t told = 0;
+    framing_t framing = field(8, 2, false, INT32_MAX, 0, INT32_MAX);
+    frame_t frame = frame_of(&framing, ones, 10, &told);
+    tally_check(&tally, frame == FRAME_TOO_LONG && told == UINT64_MAX, "2^64 - 1, and more");
+    framing = field(8, 2, false, -INT32_MAX, FRAMING_HEADER_MAX, INT32_MAX);
+    frame = frame_of(&framing, ones, 10, &told);
+    tally_check(&tally, frame == FRAME_TOO_LONG, "2^64 - 1, and less");
+    framing = field(8, 0, true, -9, 0, 100);
+    frame = frame_of(&framing, "\x08\0\0\0\0\0\0\0", 8, &told);
+    tally_check(&tally, frame == FRAME_TOO_SHORT && told == 8, "one below its header's end");
+    frame = frame_of(&framing, "\x09\0\0\0\0\0\0\0", 8, &told);
+    tally_check(&tally, frame == FRAME_MESSAGE, "at its header's end");
+    framing = field(4, 0, false, INT32_MAX, 0, INT32_MAX);
+    frame = frame_of(&framing, "\0\0\0\0", 4, &told);
+    tally_check(&tally, frame == FRAME_TOO_LONG && told == (uint64_t)INT32_MAX + 4,
+                "the header counts where it is kept");
+    framing = field(4, 0, false, 0, 4, INT32_MAX);
+    frame = frame_of(&framing, "\x7f\xff\xff\xff", 4, &told);
+    tally_check(&tally, frame == FRAME_MORE, "and does not where it is taken off");
+    framing = field(1, 0, false, 0, 3, 100);
+    frame = frame_of(&framing, "\x01x", 2, &told);
+    tally_check(&tally, frame == FRAME_TOO_SHORT && told == 1, "amid what is taken off");
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
@@ -236,12 +336,21 @@ int main(void)
         {fixed(1), "fixed, 1 byte"},
         {fixed(7), "fixed, 7 bytes"},
         {fixed(100), "fixed, 100 bytes"},
+        {field(1, 0, false, 0, 0, 300), "field of 1 byte, kept"},
+        {field(2, 0, false, 0, 2, 60), "field of 2 bytes, taken off"},
+        {field(2, 1, true, -3, 0, 60), "field that counts all"},
+        {field(3, 2, false, 2, 4, 300), "field amid its header"},
+        {field(4, 70, true, 0, 74, 300), "field far behind"},
+        {field(8, 0, false, -4, 20, 300), "field of 8 bytes"},
     };
     for (size_t i = 0; i < sizeof framings / sizeof framings[0]; i++) {
         test_model(&framings[i].framing, framings[i].name);
     }
-    tally_check(&tally, ends[FRAME_MORE] > 0 && ends[FRAME_CUT_OFF] > 0 && ends[FRAME_TOO_LONG] > 0,
+    tally_check(&tally,
+                ends[FRAME_MORE] > 0 && ends[FRAME_CUT_OFF] > 0 && ends[FRAME_TOO_LONG] > 0 &&
+                    ends[FRAME_TOO_SHORT] > 0,
                 "streams ended in every way");
     test_promises();
+    test_hostile_fields();
     return tally_close(&tally);
 }

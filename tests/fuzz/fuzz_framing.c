@@ -19,8 +19,9 @@ typedef struct {
     size_t len;
     size_t skip;   /* of these are not handed out: so many at the front, */
     size_t tail;   /* and at the end */
-    uint64_t told; /* what a prefix says */
+    uint64_t told; /* what a prefix says, and what is to be told of it */
     bool too_long;
+    bool too_short;
 } model_t;
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -29,7 +30,7 @@ static framing_t draw_framing(draw_t *draw)
 {
     static const uint32_t lengths[] = {1,   2,   3,    4,    7,     8,       63,        64, 65,
                                        255, 256, 1000, 4096, 65536, 1 << 20, INT32_MAX, 5,  6};
-    framing_t framing = {.kind = (framing_kind_t)(draw_byte(draw) % (FRAMING_FIXED + 1))};
+    framing_t framing = {.kind = (framing_kind_t)(draw_byte(draw) % (FRAMING_LENGTH_FIELD + 1))};
     uint32_t length = lengths[draw_byte(draw) % (sizeof lengths / sizeof *lengths)];
     uint32_t shape = draw_byte(draw);
     framing.length = length;
@@ -40,6 +41,17 @@ static framing_t draw_framing(draw_t *draw)
     uint32_t letters = draw_up_to(draw, UINT16_MAX);
     for (uint32_t i = 0; i < framing.delimiter_len; i++) {
         framing.delimiter[i] = (letters >> i & 1) != 0 ? 'a' : '\n';
+    }
+    if (framing.kind == FRAMING_LENGTH_FIELD) {
+        static const uint32_t sizes[] = {1, 2, 3, 4, 8};
+        static const uint32_t places[] = {0, 1, 2, 3, 5, 62, 63, 64, 200, FRAMING_HEADER_MAX};
+        framing.prefix = sizes[shape % 5];
+        framing.offset = places[draw_byte(draw) % (sizeof places / sizeof *places)];
+        framing.strip = draw_up_to(draw, draw_byte(draw) % 4 == 0 ? FRAMING_HEADER_MAX : 16);
+        framing.adjust = (int64_t)draw_up_to(draw, 40) - 20;
+        if (draw_byte(draw) % 8 == 0) {
+            framing.adjust = framing.adjust < 0 ? -INT32_MAX : INT32_MAX;
+        }
     }
     return framing;
 }
@@ -62,17 +74,42 @@ static bool line_is_whole(model_t *model, const framing_t *framing)
     return whole && !model->too_long;
 }
 
+static uint64_t read_told(const framing_t *framing, const uint8_t *bytes)
+{
+    uint64_t told = 0;
+    for (uint32_t i = 0; i < framing->prefix; i++) {
+        uint32_t place = framing->little ? i : framing->prefix - 1 - i;
+        told += (uint64_t)bytes[i] << (8 * place);
+    }
+    return told;
+}
+
+/* In numbers that hold every sum there can be. */
+static bool field_is_whole(model_t *model, const framing_t *framing)
+{
+    size_t header = (size_t)framing->offset + framing->prefix;
+    model->skip = framing->strip;
+    if (model->len < header) {
+        return false;
+    }
+    model->told = read_told(framing, model->bytes + framing->offset);
+    __int128 whole = (__int128)header + model->told + framing->adjust;
+    __int128 handed = whole - framing->strip;
+    model->too_short = whole < (__int128)header || handed < 0;
+    model->too_long = !model->too_short && handed > framing->max_length;
+    if (model->too_long) {
+        model->told = whole > UINT64_MAX ? UINT64_MAX - framing->strip : (uint64_t)handed;
+    }
+    return !model->too_short && !model->too_long && model->len == (size_t)whole;
+}
+
 static bool prefixed_is_whole(model_t *model, const framing_t *framing)
 {
     model->skip = framing->prefix;
     if (model->len < framing->prefix) {
         return false;
     }
-    model->told = 0;
-    for (uint32_t i = 0; i < framing->prefix; i++) {
-        uint32_t place = framing->little ? i : framing->prefix - 1 - i;
-        model->told += (uint64_t)model->bytes[i] << (8 * place);
-    }
+    model->told = read_told(framing, model->bytes);
     model->too_long = model->told > framing->max_length;
     return !model->too_long && model->len - framing->prefix == model->told;
 }
@@ -88,6 +125,8 @@ static bool model_take(model_t *model, const framing_t *framing, uint8_t byte, b
         return prefixed_is_whole(model, framing);
     case FRAMING_FIXED:
         return model->len == framing->length;
+    case FRAMING_LENGTH_FIELD:
+        return field_is_whole(model, framing);
     case FRAMING_NONE:
         break;
     }
@@ -111,11 +150,12 @@ static void check_message(const cutter_t *cutter, const model_t *model)
     CHECK(len == 0 || memcmp(cutter->message, model->bytes + model->skip, len) == 0);
 }
 
-/* What is told of a message that is too long, of which at most SEEN bytes have come. */
+/* What is told of a message that is too long, or too short, of which at most SEEN bytes have come.
+ */
 static void check_told(const cutter_t *cutter, const model_t *model, const framing_t *framing,
                        size_t seen)
 {
-    if (framing->kind == FRAMING_LENGTH_PREFIX) {
+    if (framing->kind == FRAMING_LENGTH_PREFIX || framing->kind == FRAMING_LENGTH_FIELD) {
         CHECK(cutter->told_len == model->told);
     } else {
         CHECK(cutter->told_len > framing->max_length && cutter->told_len <= seen);
@@ -129,8 +169,9 @@ static bool feed(cutter_t *cutter, model_t *model, const framing_t *framing, con
     cutter_feed(cutter, segment, len);
     for (uint32_t i = 0; i < len; i++) {
         bool whole = model_take(model, framing, (uint8_t)segment[i], i + 1 == len);
-        if (model->too_long) {
-            CHECK(next(cutter, framing, fails_at) == FRAME_TOO_LONG);
+        if (model->too_long || model->too_short) {
+            frame_t fault = model->too_long ? FRAME_TOO_LONG : FRAME_TOO_SHORT;
+            CHECK(next(cutter, framing, fails_at) == fault);
             check_told(cutter, model, framing, model->len + len - i - 1);
             return false;
         }

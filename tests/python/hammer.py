@@ -170,7 +170,14 @@ def draw_options(luck):
         "recycle": luck.choice(("auto", "auto", "off")),
         "max_connections": luck.choice((None, None, 5)),
         "framing": luck.choice(
-            (None, None, Framing.lines(), Framing.length_prefix(2), Framing.fixed(18))
+            (
+                None,
+                None,
+                Framing.lines(),
+                Framing.length_prefix(2),
+                Framing.length_field(3, strip=3, adjust=-3),
+                Framing.fixed(18),
+            )
         ),
         "drain_timeout": luck.choice((0.1, 1.0)),
     }

@@ -44,6 +44,10 @@ class CutOffError(Exception):
     pass
 
 
+class TooShortError(Exception):
+    pass
+
+
 def take_line(delimiter, most, data):
     at = data.find(delimiter)
     if (at if at >= 0 else len(data) - len(delimiter) + 1) > most:
@@ -64,6 +68,20 @@ def take_prefixed(size, order, most, data):
     return data[size : size + length], data[size + length :]
 
 
+def take_field(size, offset, order, adjust, strip, most, data):
+    header = offset + size
+    if len(data) < header:
+        raise CutOffError
+    whole = header + int.from_bytes(data[offset:header], order) + adjust
+    if whole < header or whole < strip:
+        raise TooShortError
+    if whole - strip > most:
+        raise TooLongError
+    if len(data) < whole:
+        raise CutOffError
+    return data[strip:whole], data[whole:]
+
+
 def take_fixed(length, data):
     if len(data) < length:
         raise CutOffError
@@ -81,7 +99,17 @@ def model(take, stream):
         return messages, "allowed"
     except CutOffError:
         return messages, "in the middle"
+    except TooShortError:
+        return messages, "a message that ends before its first"
     return messages, None
+
+
+def field(size, offset=0, order="big", adjust=0, strip=0, most=300):
+    """A framing, and the model of it."""
+    framing = Framing.length_field(
+        size, offset=offset, byteorder=order, adjust=adjust, strip=strip or None, max_length=most
+    )
+    return framing, functools.partial(take_field, size, offset, order, adjust, strip, most)
 
 
 FRAMINGS = {
@@ -101,6 +129,11 @@ FRAMINGS = {
         Framing.length_prefix(8, "little"),
         functools.partial(take_prefixed, 8, "little", 1 << 20),
     ),
+    "field1": field(1),
+    "field2": field(2, strip=2, most=50),
+    "field3": field(3, 1, "little", adjust=-4),
+    "field4": field(4, 2, adjust=3, strip=6, most=60),
+    "field8": field(8, 0, "little", adjust=-2, strip=11),
     "fixed1": (Framing.fixed(1), functools.partial(take_fixed, 1)),
     "fixed9": (Framing.fixed(9), functools.partial(take_fixed, 9)),
 }
@@ -120,7 +153,7 @@ def streams(framing):
         for message in messages:
             try:
                 packed.append(framing.pack(message))
-            except ValueError:
+            except (ValueError, RuntimeError):
                 packed.append(message)
         return b"".join(packed)
 
@@ -347,6 +380,13 @@ def test_an_on_data_that_is_not_there(serve):
         (Framing.lines(), bytearray(b"copy"), b"copy\n"),
         (Framing.length_prefix(1), memoryview(b"view"), b"\4view"),
         (Framing.fixed(2), memoryview(b"ab"), b"ab"),
+        (Framing.length_field(), b"\0\3abc", b"\0\3abc"),
+        (Framing.length_field(1, offset=2, adjust=-3), b"xy\4z", b"xy\4z"),
+        (Framing.length_field(4, adjust=1, byteorder="little"), b"\1\0\0\0ab", b"\1\0\0\0ab"),
+        (Framing.length_field(2, strip=2), b"hello", b"\0\5hello"),
+        (Framing.length_field(3, strip=3, byteorder="little"), b"hi", b"\2\0\0hi"),
+        (Framing.length_field(2, strip=2, adjust=-2), b"all", b"\0\5all"),
+        (Framing.length_field(1, strip=1, adjust=4), b"flagbody!", b"\5flagbody!"),
     ],
 )
 def test_pack(framing, message, wire):
@@ -364,6 +404,16 @@ def test_pack(framing, message, wire):
         (Framing.length_prefix(1), b"x" * 256, "at most 255 bytes, not 256"),
         (Framing.length_prefix(4, max_length=10), b"x" * 11, "at most 10 bytes, not 11"),
         (Framing.fixed(3), b"ab", "must have 3 bytes, not 2"),
+        (Framing.length_field(2, offset=3), b"abcd", "its header of 5 bytes, and has 4"),
+        (Framing.length_field(), b"\0\3ab", "has 4 bytes, and the field in its header, 3, tells"),
+        (Framing.length_field(8), b"\xff" * 8, "has 8 bytes, and the field in its header, 1844"),
+        (Framing.length_field(max_length=3), b"\0\2ab", "at most 3 bytes, not 4"),
+        (
+            Framing.length_field(1, strip=1),
+            b"x" * 256,
+            "a field of 1 bytes could tell: it would be",
+        ),
+        (Framing.length_field(1, strip=1, adjust=4), b"abc", "it would be -1"),
     ],
 )
 def test_pack_refuses(framing, message, text):
@@ -371,7 +421,90 @@ def test_pack_refuses(framing, message, text):
         framing.pack(message)
 
 
-@pytest.mark.parametrize("framing", [Framing.lines(), Framing.length_prefix(), Framing.fixed(1)])
+@pytest.mark.parametrize(
+    "framing",
+    [
+        Framing.length_field(2, offset=1, strip=3),
+        Framing.length_field(2, strip=1),
+        Framing.length_field(2, strip=3),
+        Framing.length_field(2, offset=4, strip=2),
+    ],
+)
+def test_nobody_knows_what_was_stripped(framing):
+    with pytest.raises(RuntimeError, match=r"which \d bytes strip has taken off"):
+        framing.pack(b"message")
+
+
+def test_a_protocol_of_headers(serve):
+    """The header is kept, so that it can be read; answers have headers of their own."""
+    framing = Framing.length_field(2, offset=2, adjust=-4)  # type, flags, the length of all
+
+    class Echoes(Messages):
+        def on_data(self, session, data):
+            session.state.append(data)
+            session.send_message(b"R" + data[1:])
+
+    server = serve(Echoes, framing=framing)
+    long = b"T" * 2 + struct.pack("!H", 5004) + noise(5000)
+    stream = b"A1\0\6hi" + b"B2\0\4" + long
+    with Client(server.address) as client:
+        for byte in stream[:12]:
+            client.sendall(bytes([byte]))
+        client.sendall(stream[12:])
+        assert client.receive(len(stream)) == b"R1\0\6hi" + b"R2\0\4" + b"R" + long[1:]
+        client.sendall(b"C3\0\3")
+        messages, why = server.next_messages()
+    assert messages == [b"A1\0\6hi", b"B2\0\4", long]
+    assert why.reason is CloseReason.FRAME_ERROR
+    assert why.detail == "a message that ends before its first 4 bytes do: its field tells 3"
+
+
+@pytest.mark.parametrize(
+    ("framing", "stream", "detail"),
+    [
+        (
+            Framing.length_field(8, adjust=2**31 - 1),
+            b"\xff" * 8,
+            "a message of 18446744073709551615 bytes, at most 1048576 are allowed",
+        ),
+        (
+            Framing.length_field(4, adjust=-(2**31 - 1)),
+            b"\x7f\xff\xff\xfe",
+            "a message that ends before its first 4 bytes do: its field tells 2147483646",
+        ),
+        (
+            Framing.length_field(1, strip=10),
+            b"\x08",
+            "a message that ends before its first 10 bytes do: its field tells 8",
+        ),
+        (
+            Framing.length_field(3, strip=3, max_length=10),
+            b"\0\0\x0b",
+            "a message of 11 bytes, at most 10 are allowed",
+        ),
+    ],
+)
+def test_a_hostile_length(serve, framing, stream, detail):
+    server = serve(Messages, framing=framing)
+    with Client(server.address) as client:
+        client.sendall(stream)
+        assert client.receive_all() == b""
+        messages, why = server.next_messages()
+    assert messages == []
+    assert why.reason is CloseReason.FRAME_ERROR
+    assert why.detail == detail
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        Framing.lines(),
+        Framing.length_prefix(),
+        Framing.fixed(1),
+        Framing.length_field(),
+        Framing.length_field(strip=2),
+    ],
+)
 @pytest.mark.parametrize("message", ["text", 5, None])
 def test_pack_wants_bytes(framing, message):
     with pytest.raises(TypeError, match="bytes-like"):
@@ -391,6 +524,20 @@ def test_pack_wants_bytes(framing, message):
         (lambda: Framing.length_prefix(True), TypeError, "bool"),
         (lambda: Framing.length_prefix(4, "network"), ValueError, "'big' or 'little'"),
         (lambda: Framing.length_prefix(max_length=2**31), ValueError, "2147483647"),
+        (lambda: Framing.length_field(5), ValueError, "size must be 1, 2, 3, 4 or 8, not 5"),
+        (
+            lambda: Framing.length_field(2, offset=-1),
+            ValueError,
+            "offset must be an integer from 0",
+        ),
+        (lambda: Framing.length_field(2, offset=65537), ValueError, "to 65536, not 65537"),
+        (lambda: Framing.length_field(2, offset=None), TypeError, "offset must be an integer"),
+        (lambda: Framing.length_field(2, strip=-1), ValueError, "strip must be an integer from 0"),
+        (lambda: Framing.length_field(2, strip=b""), TypeError, "strip must be an integer from 0"),
+        (lambda: Framing.length_field(2, adjust=2**31), ValueError, "adjust must be an integer"),
+        (lambda: Framing.length_field(2, adjust=0.5), TypeError, "not 0.5 (float)"),
+        (lambda: Framing.length_field(2, byteorder=0), ValueError, "'big' or 'little'"),
+        (lambda: Framing.length_field(max_length=0), ValueError, "max_length must be"),
         (lambda: Framing.fixed(0), ValueError, "length must be an integer from 1"),
         (lambda: Framing.fixed(b"1"), TypeError, "length must be"),
         (lambda: iocpreuse.Server(framing="lines"), TypeError, "framing must be Framing.lines("),
@@ -404,7 +551,12 @@ def test_wrong(make, kind, text):
 
 
 def test_constant_and_copied():
-    for framing in (Framing.lines(), Framing.length_prefix(8, "little", 9), Framing.fixed(3)):
+    for framing in (
+        Framing.lines(),
+        Framing.length_prefix(8, "little", 9),
+        Framing.length_field(1, adjust=-1, strip=1),
+        Framing.fixed(3),
+    ):
         with pytest.raises(AttributeError, match="cannot be changed"):
             framing._length = 5
         assert pickle.loads(pickle.dumps(framing)) == framing
@@ -424,6 +576,8 @@ def test_repr_is_the_call():
     for framing in (
         Framing.lines(b"\r\n", 5),
         Framing.length_prefix(2, "little"),
+        Framing.length_field(),
+        Framing.length_field(3, offset=5, byteorder="little", adjust=-8, strip=4, max_length=70),
         Framing.fixed(7),
     ):
         assert eval(repr(framing)) == framing

@@ -27,6 +27,7 @@ class Quiet(Recorder):
         Framing.lines(b"x" * 16, max_length=1 << 20),
         Framing.length_prefix(),
         Framing.length_prefix(8, "little"),
+        Framing.length_field(3, strip=3, adjust=-3),
     ],
     ids=repr,
 )

@@ -70,6 +70,20 @@ static void config__framing(framing_t *framing, rng_t *rng)
     }
 }
 
+/* Some of the prefixes stand in a header. From numbers of its own. */
+static void config__field(framing_t *framing, const plan_t *plan)
+{
+    rng_t apart = {.state = rng_mix(plan->seed ^ 0xF1E1u)};
+    if (framing->kind != FRAMING_LENGTH_PREFIX || rng_below(&apart, 2) == 0) {
+        return;
+    }
+    framing->kind = FRAMING_LENGTH_FIELD;
+    framing->prefix = rng_below(&apart, 4) == 0 ? 3 : framing->prefix;
+    framing->offset = rng_below(&apart, 4);
+    framing->strip = rng_below(&apart, 10);
+    framing->adjust = (int64_t)rng_below(&apart, 20) - 10;
+}
+
 /* From shorter than the manager's tick to longer than clients and callbacks think. */
 static uint64_t config__timeout_ns(const world_config_t *config, rng_t *rng)
 {
@@ -128,6 +142,7 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     config->stops_again = rng_below(rng, 4) == 0;
     rng_t apart = {.state = rng_mix(plan->seed ^ 0xF4A3u)};
     config__framing(&config->engine.framing, &apart);
+    config__field(&config->engine.framing, plan);
     apart.state = rng_mix(plan->seed ^ 0x71AEu);
     config__timeouts(config, &apart);
     config->sim.hosts = 1 + rng_below(&apart, 8);

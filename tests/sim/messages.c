@@ -29,6 +29,32 @@ static message_t messages__line(const framing_t *framing, const char *bytes, uin
     return (message_t){.end = long_ago ? FRAME_TOO_LONG : FRAME_CUT_OFF};
 }
 
+/* As its field tells, with what is added to it and taken off. */
+static message_t messages__field(const framing_t *framing, const char *bytes, uint32_t look,
+                                 uint64_t left)
+{
+    int64_t header = (int64_t)framing->offset + framing->prefix;
+    if (look < header) {
+        return (message_t){.end = FRAME_CUT_OFF};
+    }
+    uint64_t told = messages__prefix(framing, bytes + framing->offset);
+    if (told > INT32_MAX) {
+        return (message_t){.end = FRAME_TOO_LONG};
+    }
+    int64_t whole = header + (int64_t)told + framing->adjust;
+    if (whole < header || whole < framing->strip) {
+        return (message_t){.end = FRAME_TOO_SHORT};
+    }
+    uint64_t len = (uint64_t)whole - framing->strip;
+    if (len > framing->max_length) {
+        return (message_t){.end = FRAME_TOO_LONG};
+    }
+    return (message_t){.end = left < (uint64_t)whole ? FRAME_CUT_OFF : FRAME_MESSAGE,
+                       .skip = framing->strip,
+                       .len = (uint32_t)len,
+                       .size = (uint32_t)whole};
+}
+
 message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t position,
                         uint64_t written)
 {
@@ -41,6 +67,9 @@ message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t posi
     stream_fill(stream, position, bytes, look);
     if (framing->kind == FRAMING_LINES) {
         return messages__line(framing, bytes, look);
+    }
+    if (framing->kind == FRAMING_LENGTH_FIELD) {
+        return messages__field(framing, bytes, look, left);
     }
     uint64_t length = framing->length;
     if (framing->kind == FRAMING_LENGTH_PREFIX) {

@@ -104,7 +104,7 @@ static frame_t cut_known(cutter_t *cutter, uint32_t skip, uint32_t len)
     return part == missing ? hand_kept(cutter, skip, len) : FRAME_MORE;
 }
 
-static uint64_t read_prefix(const framing_t *framing, const char *bytes)
+uint64_t framing_told(const framing_t *framing, const char *bytes)
 {
     const unsigned char *from = (const unsigned char *)bytes;
     if (framing->prefix == 4 && !framing->little) { /* as most have it: two instructions */
@@ -117,27 +117,73 @@ static uint64_t read_prefix(const framing_t *framing, const char *bytes)
     return length;
 }
 
-static frame_t cut_prefixed(cutter_t *cutter, const framing_t *framing)
+/* The first LEN bytes of a message stand together: FRAME_MESSAGE, and BYTES are they. */
+static frame_t show_header(cutter_t *cutter, uint32_t len, const char **bytes)
 {
-    uint32_t prefix = framing->prefix;
-    if (cutter->kept_len > 0 && cutter->kept_len < prefix) {
-        uint32_t missing = prefix - cutter->kept_len;
+    uint32_t most = len < KEPT_ROOM_MIN ? KEPT_ROOM_MIN : len;
+    if (cutter->kept_len > 0 && cutter->kept_len < len) {
+        uint32_t missing = len - cutter->kept_len;
         uint32_t part = missing < cutter->input_len ? missing : cutter->input_len;
-        if (!keep(cutter, part, KEPT_ROOM_MIN)) {
+        if (!keep(cutter, part, most)) {
             return FRAME_NO_MEMORY;
         }
     }
-    const char *bytes = cutter->kept_len > 0 ? cutter->kept : cutter->input;
+    *bytes = cutter->kept_len > 0 ? cutter->kept : cutter->input;
     uint32_t have = cutter->kept_len > 0 ? cutter->kept_len : cutter->input_len;
-    if (have < prefix) {
-        return keep(cutter, cutter->input_len, KEPT_ROOM_MIN) ? FRAME_MORE : FRAME_NO_MEMORY;
+    if (have >= len) {
+        return FRAME_MESSAGE;
     }
-    uint64_t length = read_prefix(framing, bytes);
+    return keep(cutter, cutter->input_len, most) ? FRAME_MORE : FRAME_NO_MEMORY;
+}
+
+static frame_t cut_prefixed(cutter_t *cutter, const framing_t *framing)
+{
+    const char *bytes;
+    uint32_t prefix = framing->prefix;
+    frame_t frame = show_header(cutter, prefix, &bytes);
+    if (frame != FRAME_MESSAGE) {
+        return frame;
+    }
+    uint64_t length = framing_told(framing, bytes);
     if (length > framing->max_length) {
         cutter->told_len = length;
         return FRAME_TOO_LONG;
     }
     return cut_known(cutter, prefix, prefix + (uint32_t)length);
+}
+
+/* The sum of A and B, where it is neither below 0 nor too large for its type: those become 0 and
+ * the largest there is. */
+static uint64_t add_signed(uint64_t a, int64_t b)
+{
+    if (b < 0) {
+        uint64_t less = 0 - (uint64_t)b;
+        return a < less ? 0 : a - less;
+    }
+    return a > UINT64_MAX - (uint64_t)b ? UINT64_MAX : a + (uint64_t)b;
+}
+
+/* A length that anybody may have written: added to and subtracted from, it must not come round. */
+static frame_t cut_by_field(cutter_t *cutter, const framing_t *framing)
+{
+    const char *bytes;
+    uint32_t header = framing->offset + framing->prefix;
+    frame_t frame = show_header(cutter, header, &bytes);
+    if (frame != FRAME_MESSAGE) {
+        return frame;
+    }
+    uint64_t told = framing_told(framing, bytes + framing->offset);
+    bool negative = framing->adjust < 0 && told < 0 - (uint64_t)framing->adjust;
+    uint64_t whole = add_signed(add_signed(told, framing->adjust), header);
+    if (negative || whole < framing->strip) {
+        cutter->told_len = told;
+        return FRAME_TOO_SHORT;
+    }
+    if (whole - framing->strip > framing->max_length) {
+        cutter->told_len = whole - framing->strip;
+        return FRAME_TOO_LONG;
+    }
+    return cut_known(cutter, framing->strip, (uint32_t)whole);
 }
 
 /* Where the delimiter begins in LEN bytes; LEN where it does not. */
@@ -247,6 +293,8 @@ frame_t cutter_next(cutter_t *cutter, const framing_t *framing)
         return cut_prefixed(cutter, framing);
     case FRAMING_FIXED:
         return cut_known(cutter, 0, framing->length);
+    case FRAMING_LENGTH_FIELD:
+        return cut_by_field(cutter, framing);
     }
     uint32_t len = cutter->input_len < framing->length ? cutter->input_len : framing->length;
     return hand_input(cutter, 0, len, 0);

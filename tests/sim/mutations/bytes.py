@@ -3,6 +3,15 @@
 from tests.sim.mutations.mutant import BORROW_FLAGS, LATE_FLAGS, Mutant, one
 
 BYTES = (
+    # Messages.
+    one("field-below-nothing", "framing.c", "    if (negative || whole", "    if (whole"),
+    one("field-amid-strip", "framing.c", "negative || whole < framing->strip", "negative"),
+    one(
+        "field-has-a-limit",
+        "framing.c",
+        "whole - framing->strip > framing->max_length",
+        "whole > UINT32_MAX",
+    ),
     # Sending.
     one(
         "send-after-eof",
