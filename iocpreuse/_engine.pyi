@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, Self, final
 
 from typing_extensions import Buffer, disjoint_base
 
+from iocpreuse.framing import Framing
 from iocpreuse.session import SessionId
 
 __version__: Final[str]
@@ -35,6 +36,7 @@ class Session:
 
     state: Any
     priority: int
+    framing: Framing | None
     @property
     def net_id(self) -> Hashable | None: ...
     @property
@@ -126,7 +128,9 @@ class Engine:
         on_eof: Callable[[Session], object] | None,
         on_disconnect: Callable[[Session, Any], object] | None,
         on_error: Callable[[Session | None, str, BaseException], object],
-        make_disconnect: Callable[[int, int, int | None, int, int, int, int], object],
+        make_disconnect: Callable[
+            [Framing | None, int, int, int | None, int, int, int, int], object
+        ],
         on_login: Callable[[Session], object] | None,
         login: Callable[..., None],
         logout: Callable[[Session], None],

@@ -1,7 +1,6 @@
 """From Settings to the C engine: make_engine."""
 
 import errno
-from functools import partial
 from typing import Any, Final
 
 from iocpreuse._engine import Engine, Session
@@ -63,7 +62,7 @@ def make_engine(
             write_low=settings.write_low,
             write_limit=settings.write_limit,
             sessions=sessions,
-            make_disconnect=partial(make_disconnect, settings.framing),
+            make_disconnect=make_disconnect,
             plain_ends=plain_ends(),
             **hooks,
         )

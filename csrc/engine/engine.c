@@ -40,8 +40,9 @@ int engine_open(engine_t **out, const engine_options_t *options)
     if (options->direct != NULL) {
         options->direct->next = &engine->large.lender;
     }
+    engine->plain = (framing_t){.kind = FRAMING_NONE, .length = options->read_size};
     if (options->framing.kind == FRAMING_NONE) {
-        engine->options.framing.length = options->read_size;
+        engine->options.framing = engine->plain;
     }
     wheel_init(&engine->wheel);
     peers_init(&engine->peers, (uintptr_t)engine, options->ip_prefix_4, options->ip_prefix_6);
@@ -130,11 +131,6 @@ void engine_start(engine_t *engine)
 recycling_t engine_recycling(const engine_t *engine)
 {
     return engine->recycling;
-}
-
-const framing_t *engine_framing(const engine_t *engine)
-{
-    return &engine->options.framing;
 }
 
 void engine_stop(engine_t *engine, uint64_t drain_ns)

@@ -130,9 +130,6 @@ void engine_start(engine_t *engine);
 void engine_open_pool(engine_t *engine);
 recycling_t engine_recycling(const engine_t *engine);
 
-/* How it cuts what it receives. */
-const framing_t *engine_framing(const engine_t *engine);
-
 /* A batch for a new worker; the engine frees it when it is closed. NULL = no memory. */
 batch_t *engine_join(engine_t *engine);
 
@@ -231,6 +228,11 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused);
 
 /* Has EVENT_LOGIN told, directly after the callback that runs now. */
 call_t engine_login(engine_t *engine, token_t token);
+
+/* In the callback of EVENT: what its client has sent and was not told yet, and what it sends from
+ * here on, is cut as FRAMING has it, which stays until the next such call or the end of the
+ * session; NULL = it is not cut. */
+call_t engine_set_framing(engine_t *engine, const event_t *event, const framing_t *framing);
 
 /* Requests: what a client has asked, for whoever works on the answer when it may have gone. The
  * memory is the caller's, for as long as the request is open. It is open once it is begun, and ends

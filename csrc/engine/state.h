@@ -29,6 +29,7 @@ struct engine {
     io_t *io;
     io_sock_t listener;
     recycling_t recycling;
+    framing_t plain; /* of a session that is cut no more: receives of at most read_size */
     table_t table;
     uint32_t disowned; /* in a forked child: the slots that are the parent's */
     slab_t pages;      /* of send queues */

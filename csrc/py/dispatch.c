@@ -242,7 +242,8 @@ static void on_eof(engine_object_t *self, event_t *event, PyObject *session)
     }
 }
 
-static PyObject *make_whole_disconnect(engine_object_t *self, const ending_t *ending)
+static PyObject *make_whole_disconnect(engine_object_t *self, PyObject *session,
+                                       const ending_t *ending)
 {
     PyObject *status = Py_NewRef(Py_None);
     if (IO_NATIVE_NTSTATUS && ending->has_status) {
@@ -251,17 +252,18 @@ static PyObject *make_whole_disconnect(engine_object_t *self, const ending_t *en
             return NULL;
         }
     }
-    return PyObject_CallFunction(self->make_disconnect, "iiNiKiK", (int)ending->reason,
-                                 (int)ending->initiator, status, ending->error,
+    return PyObject_CallFunction(self->make_disconnect, "NiiNiKiK",
+                                 session_framing((session_object_t *)session, NULL),
+                                 (int)ending->reason, (int)ending->initiator, status, ending->error,
                                  (unsigned long long)ending->unsent_bytes, (int)ending->fault,
                                  (unsigned long long)ending->fault_len);
 }
 
 /* The Disconnect; where memory is short, one that tells no more than the reason. */
-static PyObject *make_disconnect(engine_object_t *self, const ending_t *ending)
+static PyObject *make_disconnect(engine_object_t *self, PyObject *session, const ending_t *ending)
 {
     for (int tried = 0; tried < TRIES; tried++) {
-        PyObject *disconnect = make_whole_disconnect(self, ending);
+        PyObject *disconnect = make_whole_disconnect(self, session, ending);
         if (disconnect != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
             return disconnect;
         }
@@ -291,7 +293,7 @@ static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
     *event->user = NULL;
     const ending_t *ending = &event->slot->session.ending;
     if (self->on_disconnect != NULL || ending->bug) {
-        PyObject *disconnect = make_disconnect(self, ending);
+        PyObject *disconnect = make_disconnect(self, session, ending);
         if (disconnect == NULL) {
             failed(self, event, session, "on_disconnect");
         } else {

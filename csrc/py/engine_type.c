@@ -50,6 +50,7 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->module);
     Py_VISIT(self->sessions);
+    Py_VISIT(self->framing);
     Py_VISIT(self->on_connect);
     Py_VISIT(self->on_data);
     Py_VISIT(self->on_drain);
@@ -124,6 +125,7 @@ static void engine_dealloc(engine_object_t *self)
     engine_free(self);
     free_spares(self);
     (void)engine_clear(self);
+    Py_CLEAR(self->framing);
     Py_CLEAR(self->module);
     type->tp_free(self);
     Py_DECREF(type);
@@ -283,6 +285,24 @@ static PyObject *engine_type_send(engine_object_t *self, PyObject *const *args, 
     return asked ? result_by_id(self, token, result) : NULL;
 }
 
+/* The framing of the session with this ID; the server's, where there is none. */
+static PyObject *framing_by_id(engine_object_t *self, PyObject *id)
+{
+    PyObject *sessions = engine_hook(self, &self->sessions);
+    PyObject *session = sessions == NULL ? NULL : PyObject_GetItem(sessions, id);
+    Py_XDECREF(sessions);
+    if (session == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_KeyError)) {
+            return NULL;
+        }
+        PyErr_Clear();
+        return Py_NewRef(self->framing == NULL ? Py_None : self->framing);
+    }
+    PyObject *framing = session_framing((session_object_t *)session, NULL);
+    Py_DECREF(session);
+    return framing;
+}
+
 static PyObject *engine_type_send_message(engine_object_t *self, PyObject *const *args,
                                           Py_ssize_t count)
 {
@@ -294,8 +314,13 @@ static PyObject *engine_type_send_message(engine_object_t *self, PyObject *const
     if (PyErr_Occurred()) {
         return NULL;
     }
+    PyObject *framing = framing_by_id(self, args[0]);
+    if (framing == NULL) {
+        return NULL;
+    }
     call_t result;
-    bool asked = sending_queue_message(self, token, args[1], &result);
+    bool asked = sending_queue_message(self, token, framing, args[1], &result);
+    Py_DECREF(framing);
     return asked ? result_by_id(self, token, result) : NULL;
 }
 

@@ -162,11 +162,12 @@ static bool parse_keepalive(PyObject *object, io_sock_options_t *out)
                             &out->keepalive_count) != 0;
 }
 
-static bool parse_framing(module_state_t *state, PyObject *object, framing_t *out)
+static bool parse_framing(engine_object_t *self, PyObject *object, framing_t *out)
 {
-    const framing_t *framing = object == Py_None ? NULL : framing_of(state, object);
+    const framing_t *framing = object == Py_None ? NULL : framing_of(self->state, object);
     if (framing != NULL) {
         *out = *framing;
+        self->framing = Py_NewRef(object);
     }
     return !PyErr_Occurred();
 }
@@ -199,7 +200,7 @@ static bool parse_others(engine_object_t *self, PyObject *kwargs, engine_options
     self->wants_unsent = PyObject_IsTrue(wants_unsent) > 0;
     options->listen.backlog = (int)PyLong_AsLong(backlog);
     return !PyErr_Occurred() && parse_keepalive(keepalive, &options->listen.accepted) &&
-           parse_framing(self->state, framing, &options->framing) &&
+           parse_framing(self, framing, &options->framing) &&
            parse_listener(address, handle, options, addr);
 }
 

@@ -21,17 +21,30 @@ void roster_leave(worker_t *worker)
     worker->batch = NULL;
 }
 
-batch_t *roster_batch(engine_object_t *self)
+/* The place of the calling thread, if it is a worker. */
+static worker_t *find(engine_object_t *self)
 {
     PyThreadState *thread = PyThreadState_Get();
     for (int i = 0; i < WORKERS_MAX; i++) {
         void *seen = atomic_ptr_load(&self->workers[i].thread);
         if (seen == thread) {
-            return self->workers[i].batch;
+            return &self->workers[i];
         }
         if (seen == NULL) {
             break; /* places are taken in order, and freed only when all is over */
         }
     }
     return NULL;
+}
+
+batch_t *roster_batch(engine_object_t *self)
+{
+    const worker_t *worker = find(self);
+    return worker == NULL ? NULL : worker->batch;
+}
+
+const event_t *roster_event(engine_object_t *self)
+{
+    const worker_t *worker = find(self);
+    return worker == NULL ? NULL : worker->event;
 }

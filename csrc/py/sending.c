@@ -153,11 +153,11 @@ bool sending_queue(engine_object_t *self, token_t token, PyObject *const *args, 
     return true;
 }
 
-static bool queue_parts(engine_object_t *self, token_t token, PyObject *message,
-                        const Py_buffer *view, call_t *result)
+static bool queue_parts(engine_object_t *self, token_t token, const framing_t *framing,
+                        PyObject *message, const Py_buffer *view, call_t *result)
 {
     PyObject *parts[2];
-    int count = framing_split(engine_framing(self->engine), message, view->buf, view->len, parts);
+    int count = framing_split(framing, message, view->buf, view->len, parts);
     bool good = count > 0 && sending_queue(self, token, parts, count, result);
     for (int i = 0; i < count; i++) {
         Py_DECREF(parts[i]);
@@ -166,35 +166,40 @@ static bool queue_parts(engine_object_t *self, token_t token, PyObject *message,
 }
 
 /* A message that is short enough to be copied anyway. */
-static bool queue_packed(engine_object_t *self, token_t token, const char *bytes, Py_ssize_t len,
-                         call_t *result)
+static bool queue_packed(engine_object_t *self, token_t token, const framing_t *framing,
+                         const char *bytes, Py_ssize_t len, call_t *result)
 {
     char packed[PIN_MIN_BYTES + FRAMING_EXTRA_MAX];
-    len = framing_pack(engine_framing(self->engine), bytes, len, packed);
+    len = framing_pack(framing, bytes, len, packed);
     if (len >= 0) {
         *result = engine_send_copy(self->engine, token, packed, (size_t)len, roster_batch(self));
     }
     return len >= 0;
 }
 
-bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result)
+bool sending_queue_message(engine_object_t *self, token_t token, PyObject *object,
+                           PyObject *message, call_t *result)
 {
-    if (engine_framing(self->engine)->kind == FRAMING_NONE) {
+    if (object == Py_None) {
         PyErr_SetString(PyExc_RuntimeError,
-                        "send_message() needs the option framing, and this server has none: use "
-                        "send()");
+                        "send_message() needs a framing, and this session has none: use send()");
+        return false;
+    }
+    const framing_t *framing = framing_of(self->state, object);
+    if (framing == NULL) {
         return false;
     }
     if (PyBytes_CheckExact(message) && PyBytes_GET_SIZE(message) < PIN_MIN_BYTES) {
-        return queue_packed(self, token, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message),
-                            result);
+        return queue_packed(self, token, framing, PyBytes_AS_STRING(message),
+                            PyBytes_GET_SIZE(message), result);
     }
     Py_buffer view;
     if (PyObject_GetBuffer(message, &view, PyBUF_SIMPLE) < 0) {
         return false;
     }
-    bool good = view.len < PIN_MIN_BYTES ? queue_packed(self, token, view.buf, view.len, result)
-                                         : queue_parts(self, token, message, &view, result);
+    bool good = view.len < PIN_MIN_BYTES
+                    ? queue_packed(self, token, framing, view.buf, view.len, result)
+                    : queue_parts(self, token, framing, message, &view, result);
     PyBuffer_Release(&view);
     return good;
 }

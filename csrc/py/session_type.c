@@ -28,6 +28,7 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     self->token = event->token;
     self->id = id;
     self->app_state = Py_NewRef(Py_None);
+    self->framing = Py_XNewRef(engine->framing);
     self->net_id = Py_NewRef(Py_None);
     self->connected_at = connected_at;
     PyObject_GC_Track(self);
@@ -84,6 +85,7 @@ static int session_traverse(session_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->engine);
     Py_VISIT(self->app_state);
     Py_VISIT(self->net_id);
+    Py_VISIT(self->framing);
     return 0;
 }
 
@@ -103,6 +105,7 @@ static void session_dealloc(session_object_t *self)
     }
     Py_CLEAR(self->app_state);
     Py_CLEAR(self->net_id);
+    Py_CLEAR(self->framing); /* not before: the slot has its own way to it */
     Py_CLEAR(self->id);
     PyMem_Free(atomic_ptr_load(&self->final));
     engine_object_t *engine = self->engine;
@@ -138,7 +141,9 @@ static PyObject *session_send(session_object_t *self, PyObject *const *args, Py_
 static PyObject *session_send_message(session_object_t *self, PyObject *message)
 {
     call_t result;
-    bool asked = sending_queue_message(self->engine, self->token, message, &result);
+    PyObject *framing = session_framing(self, NULL);
+    bool asked = sending_queue_message(self->engine, self->token, framing, message, &result);
+    Py_DECREF(framing);
     return asked ? sending_result(self->engine->state, self->token, result) : NULL;
 }
 
@@ -369,10 +374,10 @@ PyDoc_STRVAR(send_doc,
              "aborted then), RuntimeError after write_eof().");
 PyDoc_STRVAR(send_message_doc,
              "send_message(message: Buffer) -> bool\n--\n\n"
-             "send() MESSAGE with the delimiter or prefix of the server's framing. Any thread.\n\n"
+             "send() MESSAGE with the delimiter or prefix of the session's framing. Any thread.\n\n"
              "As send(framing.pack(message)), without the object between. Raises what send()\n"
              "raises; ValueError, and nothing is sent, for one that the other side could not cut\n"
-             "out again (see Framing.pack); RuntimeError where the server has no framing.");
+             "out again (see Framing.pack); RuntimeError where the session has no framing.");
 PyDoc_STRVAR(close_doc, "close() -> None\n--\n\n"
                         "Send what is queued, then FIN, then end the session. Any thread.\n"
                         "Nothing more is received; does nothing if it is closing already.");
@@ -443,6 +448,9 @@ static PyGetSetDef session_getset[] = {
     GETTER(sockname, "The server's address on this connection."),
     GETTER(connected_at, "When the client was accepted: seconds since the epoch."),
     GETTER(logged_in_at, "When login() gave it a name: seconds since the epoch; None before."),
+    SETTER(framing, "How what the client sends is cut; None = it is not. Set in a callback of the\n"
+                    "session, it is the way from there on: what was received and has not been\n"
+                    "told is cut anew. RuntimeError anywhere else; SessionClosed where it ends."),
     SETTER(priority, "The order of broadcasts, higher first; 0 at first."),
     GETTER(rtt, "The TCP stack's round-trip time in seconds; None where it does not tell\n"
                 "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer), and once\n"

@@ -43,6 +43,7 @@ typedef struct {
 typedef struct {
     atomic_ptr_t thread; /* PyThreadState of a worker, or NULL */
     batch_t *batch;
+    event_t *event;        /* whose callback runs; the worker's own */
     stopwatch_t callbacks; /* runs while the worker does */
 } worker_t;
 
@@ -52,6 +53,7 @@ typedef struct {
     engine_t *engine;
     spares_t *spares;     /* or NULL */
     PyObject *sessions;   /* dict: SessionId to Session */
+    PyObject *framing;    /* of a session to begin with; NULL = none */
     PyObject *on_connect; /* callbacks: NULL where the application has none */
     PyObject *on_data;
     PyObject *on_drain;
@@ -89,6 +91,7 @@ typedef struct {
     PyObject *id;        /* TOKEN as an int, the key in the registry */
     PyObject *net_id;    /* None until login */
     PyObject *app_state; /* what the application keeps with its client */
+    PyObject *framing;   /* how its stream is cut; NULL = it is not */
     PyObject *weakrefs;
     atomic_ptr_t final; /* session_info_t: what its slot knew of it at the end; NULL before */
     double connected_at;
@@ -120,6 +123,11 @@ int framing_split(const framing_t *framing, PyObject *message, const char *bytes
 /* A new Session for the client of EVENT. */
 PyObject *session_new(engine_object_t *engine, const event_t *event);
 
+/* How the session's stream is cut: a new reference to a Framing or None. It is set in its callbacks
+ * only. */
+PyObject *session_framing(session_object_t *self, void *closure);
+int session_set_framing(session_object_t *self, PyObject *value, void *closure);
+
 /* Keeps the addresses and counters of a session that is about to lose its slot. */
 void session_end(session_object_t *session);
 
@@ -145,6 +153,9 @@ void roster_leave(worker_t *worker);
 /* The batch of the calling thread if it is one of the engine's workers, else NULL. */
 batch_t *roster_batch(engine_object_t *self);
 
+/* The event whose callback the calling thread runs; NULL = none. */
+const event_t *roster_event(engine_object_t *self);
+
 /* The body of a worker: events to callbacks, until the engine stops. NULL with an
  * exception where it cannot begin. */
 PyObject *worker_run(engine_object_t *self);
@@ -162,8 +173,9 @@ bool sending_chain(engine_object_t *self, PyObject *const *args, Py_ssize_t coun
 /* Whether the system call that sends CHAIN is long enough to let other threads run. */
 bool sending_is_long(const sendq_t *chain);
 
-/* Queues MESSAGE as the server's framing has it. False with an exception where it cannot. */
-bool sending_queue_message(engine_object_t *self, token_t token, PyObject *message, call_t *result);
+/* Queues MESSAGE as FRAMING, a Framing or None, has it. False with an exception where it cannot. */
+bool sending_queue_message(engine_object_t *self, token_t token, PyObject *framing,
+                           PyObject *message, call_t *result);
 
 /* The exception that is set, where it tells that a session takes nothing more, is about the one
  * with this ID. */

@@ -25,7 +25,9 @@ static uint64_t run(engine_object_t *self, worker_t *worker, uint64_t now_ns)
     stopwatch_start(&worker->callbacks, now_ns);
     release(self, worker->batch);
     for (event_t *event; (event = batch_take(worker->batch)) != NULL;) {
+        worker->event = event;
         dispatch_event(self, event);
+        worker->event = NULL;
         /* Not only at the end: the memory is still in the cache, and the next messages take it. */
         release(self, worker->batch);
         if (self->spares != NULL) {

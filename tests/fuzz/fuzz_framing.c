@@ -1,5 +1,5 @@
-/* fuzz_framing.c: a stream, received in pieces of any size, is cut as a model cuts it that looks at
- * one byte after the other. */
+/* fuzz_framing.c: a stream, received in pieces of any size, and cut anew amid it, is cut as a model
+ * cuts it that looks at one byte after the other. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -162,41 +162,106 @@ static void check_told(const cutter_t *cutter, const model_t *model, const frami
     }
 }
 
-/* Feeds a segment of LEN bytes. False if the stream ends with it. */
-static bool feed(cutter_t *cutter, model_t *model, const framing_t *framing, const char *segment,
-                 uint32_t len, uint32_t fails_at)
+/* A stream that is cut in one way, and then perhaps in another. */
+typedef struct {
+    cutter_t cutter;
+    model_t model;
+    framing_t framing;
+    framing_t next;     /* from the message RECUTS_IN on, which is not taken; */
+    uint32_t recuts_in; /* or, where that is 0, when a segment has been cut */
+    bool recuts;        /* and never, where it is not set */
+    uint32_t fails_at;
+} stream_t;
+
+/* What is not cut yet of a segment. BORDER: it is received in two, of which the first has so many
+ * bytes. */
+typedef struct {
+    const char *bytes;
+    size_t len;
+    size_t border;
+} rest_t;
+
+static bool cut_all(stream_t *stream, rest_t rest);
+
+/* The next framing cuts what is in the model, and REST. */
+static bool cut_anew(stream_t *stream, bool taken, rest_t rest)
 {
-    cutter_feed(cutter, segment, len);
-    for (uint32_t i = 0; i < len; i++) {
-        bool whole = model_take(model, framing, (uint8_t)segment[i], i + 1 == len);
+    cutter_t *cutter = &stream->cutter;
+    stream->recuts = false;
+    memory_fails_at(stream->fails_at);
+    bool done = cutter_recut(cutter, &stream->framing, taken);
+    CHECK(done != memory_has_failed());
+    CHECK(done || cutter_recut(cutter, &stream->framing, taken));
+    stream->framing = stream->next;
+    size_t len = stream->model.len;
+    rest_t again = {.len = len + rest.len};
+    char *bytes = memory_take(again.len + 1);
+    memcpy(bytes, stream->model.bytes, len);
+    if (rest.len > 0) {
+        memcpy(bytes + len, rest.bytes, rest.len);
+    }
+    again.bytes = bytes;
+    again.border = cutter->replay != NULL && cutter->later_len > 0 ? len : 0;
+    stream->model = (model_t){.bytes = stream->model.bytes};
+    bool good = cut_all(stream, again);
+    free(bytes);
+    return good;
+}
+
+/* Nothing is left of what has come but the beginning of a message. */
+static void check_kept(const stream_t *stream)
+{
+    const cutter_t *cutter = &stream->cutter;
+    size_t len = stream->model.len;
+    CHECK(!cutter_has_input(cutter));
+    CHECK(cutter_is_amid(cutter) == (len > 0));
+    CHECK(cutter->kept_len == len);
+    /* It grows with what has come, and is gone with a message's end. */
+    CHECK(cutter->kept_room <= (len <= ROOM_MIN / 2 ? ROOM_MIN : 2 * len));
+    CHECK((cutter->kept != NULL) == (len > 0));
+}
+
+/* REST has been fed. False if the stream ends with it. */
+static bool cut_all(stream_t *stream, rest_t rest)
+{
+    cutter_t *cutter = &stream->cutter;
+    model_t *model = &stream->model;
+    for (size_t i = 0; i < rest.len; i++) {
+        bool last = i + 1 == rest.len || i + 1 == rest.border;
+        bool whole = model_take(model, &stream->framing, (uint8_t)rest.bytes[i], last);
         if (model->too_long || model->too_short) {
             frame_t fault = model->too_long ? FRAME_TOO_LONG : FRAME_TOO_SHORT;
-            CHECK(next(cutter, framing, fails_at) == fault);
-            check_told(cutter, model, framing, model->len + len - i - 1);
+            CHECK(next(cutter, &stream->framing, stream->fails_at) == fault);
+            check_told(cutter, model, &stream->framing, model->len + rest.len - i - 1);
             return false;
         }
         if (whole) {
-            CHECK(next(cutter, framing, fails_at) == FRAME_MESSAGE);
+            CHECK(next(cutter, &stream->framing, stream->fails_at) == FRAME_MESSAGE);
             check_message(cutter, model);
+            if (stream->recuts && stream->recuts_in > 0 && --stream->recuts_in == 0) {
+                rest_t behind = {rest.bytes + i + 1, rest.len - i - 1, 0};
+                return cut_anew(stream, true, behind);
+            }
             model->len = 0;
         }
     }
-    CHECK(next(cutter, framing, fails_at) == FRAME_MORE);
-    CHECK(cutter_is_amid(cutter) == (model->len > 0));
-    CHECK(cutter->kept_len == model->len);
-    /* It grows with what has come, and is gone with a message's end. */
-    CHECK(cutter->kept_room <= (model->len <= ROOM_MIN / 2 ? ROOM_MIN : 2 * model->len));
-    CHECK((cutter->kept != NULL) == (model->len > 0));
-    return true;
+    CHECK(next(cutter, &stream->framing, stream->fails_at) == FRAME_MORE);
+    check_kept(stream);
+    bool anew = stream->recuts && stream->recuts_in == 0;
+    return !anew || cut_anew(stream, false, (rest_t){0});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     draw_t draw = {input, size};
-    framing_t framing = draw_framing(&draw);
-    uint32_t fails_at = draw_byte(&draw) % 4;
-    cutter_t cutter = {0};
-    model_t model = {.bytes = memory_take(size + 1)};
+    stream_t stream = {.framing = draw_framing(&draw)};
+    stream.fails_at = draw_byte(&draw) % 4;
+    stream.recuts = draw_byte(&draw) % 2 != 0;
+    if (stream.recuts) {
+        stream.next = draw_framing(&draw);
+        stream.recuts_in = draw_byte(&draw) % 8;
+    }
+    stream.model.bytes = memory_take(size + 1);
     bool good = true;
     while (good && draw.left > 0) {
         uint32_t cut = draw_last(&draw);
@@ -206,10 +271,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         memcpy(segment, draw.at, len);
         draw.at += len;
         draw.left -= len;
-        good = feed(&cutter, &model, &framing, segment, (uint32_t)len, fails_at);
+        cutter_feed(&stream.cutter, segment, (uint32_t)len);
+        good = cut_all(&stream, (rest_t){segment, len, 0});
         free(segment);
     }
-    cutter_drop(&cutter);
-    free(model.bytes);
+    cutter_drop(&stream.cutter);
+    free(stream.model.bytes);
     return 0;
 }

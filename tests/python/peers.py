@@ -223,3 +223,20 @@ def load_example(name):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+class Messages(Recorder):
+    """Writes down the messages of each client, and answers each."""
+
+    def on_connect(self, session):
+        session.state = []
+        super().on_connect(session)
+
+    def on_data(self, session, data):
+        session.state.append(data)
+        session.send(b"+" + data[:1])
+
+    def next_messages(self):
+        """What the next client that ends has said, and why it ended."""
+        session, why = self.next_end()
+        return session.state, why

@@ -106,7 +106,7 @@ def test_without_framing(serve):
     with Client(server.address):
         session = server.next_session()
         for send in (session.send_message, lambda data: server.send_message(session.id, data)):
-            with pytest.raises(RuntimeError, match=r"option framing.*use send"):
+            with pytest.raises(RuntimeError, match=r"needs a framing.*use send"):
                 send(b"x")
     server.next_end()
 

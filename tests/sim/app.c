@@ -241,7 +241,7 @@ static void app__check_data(world_t *world, const rec_t *rec)
 
 static message_t app__expect(world_t *world, const rec_t *rec)
 {
-    return messages_next(&world->config.engine.framing, stream_of_client(rec->number), rec->heard,
+    return messages_next(recutting_framing(world, rec), stream_of_client(rec->number), rec->heard,
                          sim_client_written(world->io, rec->conn));
 }
 
@@ -266,12 +266,12 @@ static bool app__hear(world_t *world, rec_t *rec, event_t *event)
         world_fail(world, "data after the end of file");
     }
     message_t expected = app__expect(world, rec);
-    if (world->config.engine.framing.kind == FRAMING_NONE) {
+    bool plain = recutting_framing(world, rec)->kind == FRAMING_NONE;
+    if (plain) {
         expected = (message_t){FRAME_MESSAGE, 0, rec->message_len, rec->message_len};
     }
     if (expected.end != FRAME_MESSAGE || expected.len != rec->message_len ||
-        (world->config.engine.framing.kind == FRAMING_NONE &&
-         rec->message_len > world->config.engine.read_size)) {
+        (plain && rec->message_len > world->config.engine.read_size)) {
         world_fail(world, "client %u's message is cut wrong", (unsigned)rec->number);
     }
     rec->message_skip = expected.skip;
@@ -454,6 +454,7 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
         rec->heard += rec->message_size;
         world->totals->bytes_from_clients += rec->message_size;
     }
+    recutting_try(world, rec, event);
     app__maybe_act(world, rec, batch);
 }
 

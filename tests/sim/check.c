@@ -65,7 +65,7 @@ static void check__flight(world_t *world, const slot_t *slot)
 bool check_has_input(const session_t *session)
 {
     const direct_loan_t *loan = session->recv_direct ? session->recv_buf : NULL;
-    return session->cutter.input_len > 0 || (loan != NULL && loan->left > 0);
+    return cutter_has_input(&session->cutter) || (loan != NULL && loan->left > 0);
 }
 
 /* A slot that is not in a worker's hand goes on by itself. */

@@ -41,6 +41,26 @@ static void config__engine(engine_options_t *engine, rng_t *rng)
     engine->recycle = rng_below(rng, 12) != 0;
 }
 
+void config_framing(framing_t *framing, framing_kind_t kind, rng_t *rng)
+{
+    framing->kind = kind;
+    framing->little = rng_below(rng, 2) == 0;
+    framing->prefix = 1u << rng_below(rng, 16) / 13;
+    framing->length = 1 + rng_below(rng, 40);
+    memcpy(framing->delimiter, "ab", 2);
+    framing->delimiter_len = 1 + rng_below(rng, 8) / 7;
+    if (kind == FRAMING_LENGTH_FIELD) {
+        framing->prefix = rng_below(rng, 4) == 0 ? 3 : framing->prefix;
+        framing->offset = rng_below(rng, 4);
+        framing->strip = rng_below(rng, 10);
+        framing->adjust = (int64_t)rng_below(rng, 20) - 10;
+    }
+    if (kind == FRAMING_FIXED) {
+        framing->max_length = framing->length;
+        framing->prefix = 0;
+    }
+}
+
 /* A third of the worlds have messages. Their clients' bytes are noise, so that faults are common.
  */
 static void config__framing(framing_t *framing, rng_t *rng)
@@ -74,14 +94,9 @@ static void config__framing(framing_t *framing, rng_t *rng)
 static void config__field(framing_t *framing, const plan_t *plan)
 {
     rng_t apart = {.state = rng_mix(plan->seed ^ 0xF1E1u)};
-    if (framing->kind != FRAMING_LENGTH_PREFIX || rng_below(&apart, 2) == 0) {
-        return;
+    if (framing->kind == FRAMING_LENGTH_PREFIX && rng_below(&apart, 2) != 0) {
+        config_framing(framing, FRAMING_LENGTH_FIELD, &apart);
     }
-    framing->kind = FRAMING_LENGTH_FIELD;
-    framing->prefix = rng_below(&apart, 4) == 0 ? 3 : framing->prefix;
-    framing->offset = rng_below(&apart, 4);
-    framing->strip = rng_below(&apart, 10);
-    framing->adjust = (int64_t)rng_below(&apart, 20) - 10;
 }
 
 /* From shorter than the manager's tick to longer than clients and callbacks think. */

@@ -71,6 +71,9 @@ message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t posi
     if (framing->kind == FRAMING_LENGTH_FIELD) {
         return messages__field(framing, bytes, look, left);
     }
+    if (framing->kind == FRAMING_NONE) {
+        return (message_t){.end = FRAME_MESSAGE, .len = look, .size = look};
+    }
     uint64_t length = framing->length;
     if (framing->kind == FRAMING_LENGTH_PREFIX) {
         if (look < framing->prefix) {

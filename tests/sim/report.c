@@ -71,8 +71,9 @@ void report_print(const totals_t *totals, double seconds)
            totals->stale_calls);
     report__requests(totals);
     printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own; "
-           "messages in lent buffers: %" PRIu64 "\n",
-           totals->bytes_to_clients, totals->bytes_from_clients, totals->direct_messages);
+           "messages in lent buffers: %" PRIu64 ", framings set: %" PRIu64 "\n",
+           totals->bytes_to_clients, totals->bytes_from_clients, totals->direct_messages,
+           totals->recuts);
     printf("virtual time: %.0f s; preemptions: %" PRIu64 "; submits: %" PRIu64 "\n",
            (double)totals->virtual_ns / 1e9, totals->preemptions, totals->submits);
     printf("runs: %" PRIu64 ", steps: %" PRIu64 ", %.1f s of the processor, %.2f million steps/s\n",

@@ -257,6 +257,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     config_make(&world->config, plan, &world->rng);
     world->config.engine.generation = &world->generation;
     lending_begin(world);
+    recutting_begin(world);
     requesting_begin(world);
     uint64_t hash = world__run(world);
     totals->allocs += world->allocs;

@@ -62,6 +62,7 @@ typedef struct {
     uint64_t stale_calls; /* calls on sessions that are over */
     uint64_t bytes_to_clients;
     uint64_t bytes_from_clients;
+    uint64_t recuts;          /* framings that were set */
     uint64_t direct_messages; /* received into buffers that were lent */
     uint64_t virtual_ns;
     uint64_t submits;
@@ -77,11 +78,12 @@ typedef struct {
 /* One client, as the application knows it. */
 typedef struct {
     token_t token;
-    uint64_t number;     /* of its connection */
-    uint32_t conn;       /* in the model, while it is open */
-    uint64_t accepted;   /* bytes that engine_send took */
-    uint64_t heard;      /* bytes of the client that came in messages, framing included */
-    const char *message; /* in its callback: the message, with what it takes of the stream */
+    uint64_t number;          /* of its connection */
+    uint32_t conn;            /* in the model, while it is open */
+    uint64_t accepted;        /* bytes that engine_send took */
+    uint64_t heard;           /* bytes of the client that came in messages, framing included */
+    const framing_t *framing; /* how that is cut; NULL = as the engine was told */
+    const char *message;      /* in its callback: the message, with what it takes of the stream */
     uint32_t message_len;
     uint32_t message_skip;
     uint32_t message_size;
@@ -252,6 +254,15 @@ typedef struct {
     uint64_t comers;
 } thrift_t;
 
+#define RECUT_FRAMINGS 4u
+
+typedef struct {
+    rng_t rng;     /* its own: worlds without it go on as they did */
+    uint32_t odds; /* of 1024: that a callback sets one */
+    framing_t plain;
+    framing_t framings[RECUT_FRAMINGS];
+} recutting_t;
+
 /* The layer above, as one that lends. */
 typedef struct {
     io_lender_t lender; /* is first */
@@ -266,6 +277,7 @@ typedef struct world {
     world_config_t config;
     rng_t rng;
     lending_t lending;
+    recutting_t recutting;
     requesting_t requesting;
     engine_t *engine;
     io_t *io;
@@ -345,6 +357,8 @@ void world_step(world_t *world);
 
 /* config.c: what the seed says. */
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng);
+/* Makes FRAMING one of that KIND; but for FRAMING_FIXED, it has its max_length. */
+void config_framing(framing_t *framing, framing_kind_t kind, rng_t *rng);
 
 /* threads.c: the engine's threads. Each returns whether it made a step. */
 void threads_make(world_t *world);
@@ -366,6 +380,13 @@ bool app_intrude(world_t *world); /* from a thread of its own */
 /* messages.c: what a client's stream from POSITION on begins with. */
 message_t messages_next(const framing_t *framing, uint64_t stream, uint64_t position,
                         uint64_t written);
+
+/* recutting.c: its ways to cut streams. */
+void recutting_begin(world_t *world);
+/* In a callback of REC, that of EVENT. */
+void recutting_try(world_t *world, rec_t *rec, const event_t *event);
+/* How REC's stream is cut. */
+const framing_t *recutting_framing(const world_t *world, const rec_t *rec);
 
 /* sending.c: its sends. */
 void sending_try(world_t *world, rec_t *rec, batch_t *batch);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../base/check.h"
 #include "../../base/copy.h"
 
 /* The first room for a message whose length is not known. */
@@ -11,6 +12,11 @@
 
 void cutter_feed(cutter_t *cutter, const char *data, uint32_t len)
 {
+    if (cutter->replay != NULL) {
+        cutter->later = data;
+        cutter->later_len = len;
+        return;
+    }
     cutter->input = data;
     cutter->input_len = len;
 }
@@ -30,9 +36,22 @@ static void free_kept(cutter_t *cutter)
     cutter->handed = false;
 }
 
+/* What follows what was cut anew is the input. */
+static void end_replay(cutter_t *cutter)
+{
+    free(cutter->replay);
+    cutter->replay = NULL;
+    cutter_feed(cutter, cutter->later, cutter->later_len);
+    cutter->later = NULL;
+    cutter->later_len = 0;
+}
+
 void cutter_drop(cutter_t *cutter)
 {
     free_kept(cutter);
+    if (cutter->replay != NULL) {
+        end_replay(cutter);
+    }
     cutter_feed(cutter, NULL, 0);
 }
 
@@ -275,11 +294,8 @@ static frame_t cut_kept_line(cutter_t *cutter, const framing_t *framing)
     return hand_kept(cutter, 0, end);
 }
 
-frame_t cutter_next(cutter_t *cutter, const framing_t *framing)
+static frame_t cut(cutter_t *cutter, const framing_t *framing)
 {
-    if (cutter->handed) {
-        free_kept(cutter);
-    }
     if (cutter->input_len == 0) {
         return FRAME_MORE;
     }
@@ -298,4 +314,82 @@ frame_t cutter_next(cutter_t *cutter, const framing_t *framing)
     }
     uint32_t len = cutter->input_len < framing->length ? cutter->input_len : framing->length;
     return hand_input(cutter, 0, len, 0);
+}
+
+static frame_t cut_replay(cutter_t *cutter, const framing_t *framing)
+{
+    frame_t frame = cut(cutter, framing);
+    if (frame != FRAME_MORE) {
+        return frame;
+    }
+    end_replay(cutter);
+    return cut(cutter, framing);
+}
+
+frame_t cutter_next(cutter_t *cutter, const framing_t *framing)
+{
+    if (cutter->handed) {
+        free_kept(cutter);
+    }
+    return cutter->replay != NULL ? cut_replay(cutter, framing) : cut(cutter, framing);
+}
+
+/* The bytes of a message that are not handed out: those before it, */
+static uint32_t head_len(const framing_t *framing)
+{
+    if (framing->kind == FRAMING_LENGTH_PREFIX) {
+        return framing->prefix;
+    }
+    return framing->kind == FRAMING_LENGTH_FIELD ? framing->strip : 0;
+}
+
+/* and behind it. */
+static uint32_t tail_len(const framing_t *framing)
+{
+    return framing->kind == FRAMING_LINES ? framing->delimiter_len : 0;
+}
+
+/* The message that was cut last stands in the input again. */
+static void put_back(cutter_t *cutter, const framing_t *framing)
+{
+    uint32_t head = head_len(framing);
+    cutter->input = cutter->message - head;
+    cutter->input_len += head + cutter->message_len + tail_len(framing);
+}
+
+/* Or in what is kept, where its delimiter, which was looked for across a border, need not be. */
+static bool complete_kept(cutter_t *cutter, const framing_t *framing)
+{
+    uint32_t tail = tail_len(framing);
+    if (tail > 0) {
+        cutter->kept_len = cutter->message_len;
+        if (!make_room(cutter, tail, 0)) {
+            return false;
+        }
+        memcpy(cutter->kept + cutter->kept_len, framing->delimiter, tail);
+        cutter->kept_len += tail;
+    }
+    cutter->handed = false;
+    return true;
+}
+
+bool cutter_recut(cutter_t *cutter, const framing_t *framing, bool taken)
+{
+    if (taken && !cutter->handed) {
+        put_back(cutter, framing);
+    } else if (taken && !complete_kept(cutter, framing)) {
+        return false;
+    }
+    if (cutter->kept != NULL && !cutter->handed) {
+        /* What was being replayed has been cut, or some of it would not be kept. */
+        CHECK(cutter->replay == NULL);
+        cutter->later = cutter->input;
+        cutter->later_len = cutter->input_len;
+        cutter->replay = cutter->kept;
+        cutter->input = cutter->kept;
+        cutter->input_len = cutter->kept_len;
+        cutter->kept = NULL;
+        free_kept(cutter);
+    }
+    return true;
 }

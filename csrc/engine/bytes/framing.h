@@ -25,7 +25,7 @@ typedef enum {
                           * and is handed out without the first STRIP of its bytes */
 } framing_kind_t;
 
-/* How a stream is cut; the same for all sessions, and constant. */
+/* How a stream is cut; constant. */
 typedef struct {
     framing_kind_t kind;
     uint32_t length; /* also, with FRAMING_NONE: the most that one message takes of it */
@@ -61,19 +61,35 @@ typedef struct {
     uint32_t kept_room;
     uint32_t message_len;
     bool handed; /* KEPT is a whole message that was handed out */
+
+    /* What is cut anew was kept until then, and what is received stands behind it. */
+    char *replay;      /* INPUT is of this memory; or NULL */
+    const char *later; /* the input when that has been cut */
+    uint32_t later_len;
 } cutter_t;
 
-/* All of what was fed before has been cut. DATA stays until all of it is. */
+/* All of what was fed before has been cut, or is being cut anew. DATA stays until all of it is. */
 void cutter_feed(cutter_t *cutter, const char *data, uint32_t len);
 
 /* Cuts the next message: FRAME_MESSAGE, and it stands in the cutter. */
 frame_t cutter_next(cutter_t *cutter, const framing_t *framing);
+
+/* From here on the stream is cut in another way than FRAMING, as which it was cut until now; TAKEN:
+ * the message that was cut last goes back to it. False, and nothing has changed, where there is no
+ * memory. */
+bool cutter_recut(cutter_t *cutter, const framing_t *framing, bool taken);
 
 /* Forgets the stream, and frees what is kept. */
 void cutter_drop(cutter_t *cutter);
 
 /* What the prefix, or field, that stands at BYTES tells. */
 uint64_t framing_told(const framing_t *framing, const char *bytes);
+
+/* Whether something has not been cut. */
+static inline bool cutter_has_input(const cutter_t *cutter)
+{
+    return cutter->input_len > 0 || cutter->later_len > 0;
+}
 
 /* Whether a message has begun and is not whole. All that was fed has been cut. */
 static inline bool cutter_is_amid(const cutter_t *cutter)

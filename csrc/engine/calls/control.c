@@ -212,6 +212,23 @@ call_t engine_login(engine_t *engine, token_t token)
     return result;
 }
 
+call_t engine_set_framing(engine_t *engine, const event_t *event, const framing_t *framing)
+{
+    call_t result;
+    slot_t *slot = control_lock(engine, event->token, &result);
+    if (slot == NULL) {
+        return result;
+    }
+    result = CALL_CLOSED;
+    if (slot->state == SLOT_OPEN) {
+        const framing_t *by = framing == NULL ? &engine->plain : framing;
+        bool good = receive_recut(engine, slot, by, event->kind == EVENT_DATA);
+        result = good ? CALL_OK : CALL_NO_MEMORY;
+    }
+    mutex_unlock(&slot->lock);
+    return result;
+}
+
 call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
 {
     call_t result;

@@ -94,7 +94,8 @@ void slot_wipe(slot_t *slot)
 {
     CHECK(slot->in_flight == 0);
     CHECK(sendq_is_empty(&slot->session.out) && slot->session.recv_buf == NULL);
-    CHECK(slot->session.cutter.kept == NULL && slot->session.requests.first == NULL);
+    CHECK(slot->session.cutter.kept == NULL && slot->session.cutter.replay == NULL);
+    CHECK(slot->session.requests.first == NULL);
     slot->token = TOKEN_NONE;
     slot->pending = 0;
     slot->deadline_ns = 0;

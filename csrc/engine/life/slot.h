@@ -97,15 +97,16 @@ typedef struct {
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
     void *recv_buf;                 /* from RECV_SLAB, or NULL */
     struct slab *recv_slab;
-    cutter_t cutter;      /* what was received and not told yet */
-    uint64_t begun_ns;    /* when the client was accepted */
-    uint64_t resumed_ns;  /* when its silence last began to count anew; 0 = never */
-    uint64_t acked;       /* bytes sent that its TCP was last seen to have acknowledged */
-    uint64_t acked_ns;    /* when more of them were last seen to be, while others were not */
-    uint64_t message_ns;  /* when the first byte came of the message that is not whole */
-    uint64_t closing_ns;  /* while FLUSHING: when that began, */
-    uint64_t progress_ns; /* when the client last took something, as far as it was seen, */
-    uint64_t heard_open;  /* and the bytes that had come from it until then */
+    cutter_t cutter;          /* what was received and not told yet, */
+    const framing_t *framing; /* and how it is cut; changed under the lock, in a callback only */
+    uint64_t begun_ns;        /* when the client was accepted */
+    uint64_t resumed_ns;      /* when its silence last began to count anew; 0 = never */
+    uint64_t acked;           /* bytes sent that its TCP was last seen to have acknowledged */
+    uint64_t acked_ns;        /* when more of them were last seen to be, while others were not */
+    uint64_t message_ns;      /* when the first byte came of the message that is not whole */
+    uint64_t closing_ns;      /* while FLUSHING: when that began, */
+    uint64_t progress_ns;     /* when the client last took something, as far as it was seen, */
+    uint64_t heard_open;      /* and the bytes that had come from it until then */
     io_addr_t peer;
     io_addr_t local;
     ending_t ending;

@@ -218,7 +218,7 @@ static void feed(engine_t *engine, session_t *session, uint32_t bytes)
 
 bool receive_has_more(const session_t *session)
 {
-    if (session->cutter.input_len > 0) {
+    if (cutter_has_input(&session->cutter)) {
         return true;
     }
     return session->recv_direct && ((const direct_loan_t *)session->recv_buf)->left > 0;
@@ -226,17 +226,22 @@ bool receive_has_more(const session_t *session)
 
 static frame_t next_frame(engine_t *engine, session_t *session)
 {
-    if (session->recv_direct && session->cutter.input_len == 0 && receive_has_more(session)) {
-        feed_direct(engine, session);
-    }
-    return cutter_next(&session->cutter, &engine->options.framing);
+    frame_t frame;
+    do {
+        if (session->recv_direct && !cutter_has_input(&session->cutter) &&
+            receive_has_more(session)) {
+            feed_direct(engine, session);
+        }
+        frame = cutter_next(&session->cutter, session->framing);
+    } while (frame == FRAME_MORE && receive_has_more(session));
+    return frame;
 }
 
 /* Only what has a whole message in it is worth an event. */
 static void cut_first(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
-    frame_t frame = cutter_next(&session->cutter, &engine->options.framing);
+    frame_t frame = next_frame(engine, session);
     session->cut = frame == FRAME_MESSAGE;
     if (session->cut) {
         slot->pending |= PENDING_DATA;
@@ -290,11 +295,13 @@ bool engine_next_message(engine_t *engine, event_t *event, const char **data, ui
 char **engine_direct_message(const event_t *event)
 {
     const session_t *session = &event->slot->session;
-    if (!session->recv_direct) {
+    if (!session->recv_direct || session->framing->kind != FRAMING_NONE) {
         return NULL;
     }
     direct_loan_t *loan = session->recv_buf;
-    return &loan->messages[loan->fed - 1];
+    char **place = &loan->messages[loan->fed - 1];
+    /* Where something else was cut off its front, it is no message as it is. */
+    return session->cutter.message == *place ? place : NULL;
 }
 
 /* What a session that ends no longer wants to hear is dropped here. */
@@ -319,12 +326,31 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     if (slot->state == SLOT_OPEN) {
         bool amid = cutter_is_amid(&session->cutter);
         feed(engine, session, bytes);
-        cut_first(engine, slot);
+        if (!session->cut) { /* else a callback that runs has had it cut anew, and it is whole */
+            cut_first(engine, slot);
+        }
         if (session->cut || !amid) {
             session->message_ns = batch->now_ns;
         }
         timeout_cut(engine, slot);
     }
+}
+
+bool receive_recut(engine_t *engine, slot_t *slot, const framing_t *framing, bool tells)
+{
+    session_t *session = &slot->session;
+    if (!cutter_recut(&session->cutter, session->framing, session->cut)) {
+        return false;
+    }
+    session->cut = false;
+    session->framing = framing;
+    if (!tells) {
+        slot->pending &= ~PENDING_DATA;
+        if (receive_has_more(session)) {
+            cut_first(engine, slot);
+        }
+    }
+    return true;
 }
 
 void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)

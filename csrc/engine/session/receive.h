@@ -22,6 +22,10 @@ void receive_completed(engine_t *engine, slot_t *slot, const io_event_t *event, 
  * runs, that is its worker's to ask, and needs no lock. */
 bool receive_has_more(const session_t *session);
 
+/* What was received and not told yet is cut by FRAMING, and so is what follows. In a callback of
+ * the session; one that TELLS of messages goes on with the next. False where there is no memory. */
+bool receive_recut(engine_t *engine, slot_t *slot, const framing_t *framing, bool tells);
+
 /* The callback of an EVENT_DATA has run; it may have been paused amid the messages. */
 void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch);
 

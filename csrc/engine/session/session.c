@@ -204,6 +204,7 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     slot_begin(slot, token_make(atomic_u64_add(engine->options.generation, 1), slot->index));
     slot->session.peer = *peer;
     slot->session.local = *local;
+    slot->session.framing = &engine->options.framing;
     slot->pending = PENDING_OPEN;
     timeout_begin(engine, slot, batch->now_ns);
     session_advance(engine, slot, batch);

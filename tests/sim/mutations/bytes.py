@@ -12,6 +12,43 @@ BYTES = (
         "whole - framing->strip > framing->max_length",
         "whole > UINT32_MAX",
     ),
+    # Messages that are cut anew.
+    one("recut-takes-back", "framing.c", "    if (taken && !cutter->handed) {", "    if (0) {"),
+    one(
+        "recut-has-what-follows",
+        "framing.c",
+        "        cutter->later_len = cutter->input_len;\n",
+        "",
+    ),
+    one(
+        "feed-behind-recut",
+        "framing.c",
+        "    if (cutter->replay != NULL) {\n        cutter->later = data;",
+        "    if (0) {\n        cutter->later = data;",
+    ),
+    one("recut-cuts-first", "receive.c", "    if (!tells) {", "    if (0) {"),
+    one("recut-is-not-lost", "receive.c", "        if (!session->cut) {", "        if (1) {"),
+    one(
+        "recut-of-a-loan",
+        "receive.c",
+        " while (frame == FRAME_MORE && receive_has_more(session));",
+        " while (0);",
+        BORROW_FLAGS,
+    ),
+    one(
+        "recut-loan-is-no-message",
+        "receive.c",
+        "return session->cutter.message == *place ? place : NULL;",
+        "return place;",
+        BORROW_FLAGS,
+    ),
+    one(
+        "framed-loan-is-no-message",
+        "receive.c",
+        "    if (!session->recv_direct || session->framing->kind != FRAMING_NONE) {",
+        "    if (!session->recv_direct) {",
+        BORROW_FLAGS,
+    ),
     # Sending.
     one(
         "send-after-eof",
