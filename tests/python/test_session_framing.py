@@ -1,4 +1,4 @@
-"""Session.framing: a stream is cut in another way from a message on, and what has come is cut anew."""
+"""Session.framing: a stream is cut in another way halfway, and what has come is cut anew."""
 
 import threading
 
