@@ -85,6 +85,8 @@ typedef struct {
     bool recv_direct;   /* RECV_BUF is a direct_loan_t instead */
     bool cut;           /* the cutter has a message that was not told yet; in a callback, its
                          * worker's own, as the cutter is */
+    bool telling;       /* the callback that runs is told messages: the cutter is its worker's */
+    bool held;          /* what a receive has brought meanwhile, RECV_EVENT, waits for its end */
     bool reset;         /* close with RST */
     bool logged_in;     /* the application has given it a name */
     bool overdue;       /* the manager has found it so, and a worker is to make sure */
@@ -97,6 +99,7 @@ typedef struct {
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
     void *recv_buf;                 /* from RECV_SLAB, or NULL */
     struct slab *recv_slab;
+    io_event_t recv_event;
     cutter_t cutter;          /* what was received and not told yet, */
     const framing_t *framing; /* and how it is cut; changed under the lock, in a callback only */
     uint64_t begun_ns;        /* when the client was accepted */

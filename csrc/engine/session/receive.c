@@ -353,6 +353,20 @@ bool receive_recut(engine_t *engine, slot_t *slot, const framing_t *framing, boo
     return true;
 }
 
+/* EVENT, of a receive that has landed, is taken note of. */
+static void complete(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
+{
+    uint32_t status = io_event_status(event);
+    take_over(engine, &slot->session, event);
+    if (slot->state != SLOT_DRAINING) {
+        if ((int32_t)status < 0) {
+            session_fail(engine, slot, (int)status, io_event_error(event));
+        } else {
+            take_received(engine, slot, io_event_bytes(event), batch);
+        }
+    }
+}
+
 void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
@@ -361,6 +375,10 @@ void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch)
         batch->has_rest = true;
     } else {
         let_go(engine, session, batch);
+    }
+    if (session->held) {
+        session->held = false;
+        complete(engine, slot, &session->recv_event, batch);
     }
 }
 
@@ -373,13 +391,12 @@ void receive_release(engine_t *engine, slot_t *slot, batch_t *batch)
 void receive_completed(engine_t *engine, slot_t *slot, const io_event_t *event, batch_t *batch)
 {
     slot_land(slot, &slot->recv);
-    uint32_t status = io_event_status(event);
-    take_over(engine, &slot->session, event);
-    if (slot->state != SLOT_DRAINING) {
-        if ((int32_t)status < 0) {
-            session_fail(engine, slot, (int)status, io_event_error(event));
-        } else {
-            take_received(engine, slot, io_event_bytes(event), batch);
-        }
+    /* There is one while messages are told only where they have been cut anew in another callback,
+     * before which it had been posted. */
+    slot->session.held = slot->session.telling;
+    if (slot->session.held) {
+        slot->session.recv_event = *event;
+    } else {
+        complete(engine, slot, event, batch);
     }
 }

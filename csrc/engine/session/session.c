@@ -134,6 +134,7 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         if (batch != NULL && batch_add(batch, order[i].kind, slot)) {
             slot->pending &= ~order[i].pending;
             slot->in_flight |= FLIGHT_CALLBACK;
+            slot->session.telling = order[i].pending == PENDING_DATA;
             if (order[i].pending == PENDING_LOGIN) {
                 /* The messages that stood behind it may follow. The session is open, as an end
                  * would have taken the login back; and in a pause no event tells of any. */
@@ -234,6 +235,7 @@ void session_settle(engine_t *engine, const event_t *event, batch_t *batch)
     CHECK(slot->token == event->token && (slot->in_flight & FLIGHT_CALLBACK) != 0);
     slot->in_flight &= ~FLIGHT_CALLBACK;
     if (event->kind == EVENT_DATA) {
+        slot->session.telling = false;
         receive_settle(engine, slot, batch);
     }
     timeout_cut(engine, slot); /* nobody has looked while it ran */
