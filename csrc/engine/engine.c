@@ -37,6 +37,9 @@ int engine_open(engine_t **out, const engine_options_t *options)
     slab_init(&engine->pages, SLAB_PAGES, SENDQ_PAGE_BYTES, UINT32_MAX);
     slab_init(&engine->large, SLAB_LARGE, receive_large_size(options->read_size),
               SLAB_KEEP_LARGE_MAX);
+    slab_init(&engine->chunks, SLAB_CHUNKS,
+              options->filter == NULL ? SENDQ_PAGE_BYTES : options->filter->chunk_size, UINT32_MAX);
+    turns_init(&engine->turns, options->handshakes_max);
     if (options->direct != NULL) {
         options->direct->next = &engine->large.lender;
     }
@@ -91,6 +94,8 @@ void engine_close(engine_t *engine)
     slab_destroy(&engine->slab);
     slab_destroy(&engine->large);
     slab_destroy(&engine->pages);
+    slab_destroy(&engine->chunks);
+    turns_destroy(&engine->turns);
     peers_destroy(&engine->peers);
     wheel_destroy(&engine->wheel);
     if (engine->io != NULL) {

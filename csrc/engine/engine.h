@@ -14,6 +14,7 @@
 #include "../base/atomics.h"
 #include "../io/io.h"
 #include "work/batch.h"
+#include "bytes/filter.h"
 #include "bytes/framing.h"
 #include "life/reason.h"
 #include "bytes/sendq.h"
@@ -49,6 +50,9 @@ typedef struct {
     uint64_t first_byte_timeout_ns;  /* 0 = none, as the next two */
     uint64_t login_timeout_ns;
     uint64_t idle_timeout_ns;
+    const filter_type_t *filter;   /* that each client gets one of; NULL = none */
+    uint64_t handshake_timeout_ns; /* a client's whole handshake may take so long; not 0 */
+    uint32_t handshakes_max;       /* under way at once; others wait in order; not 0 */
     uint64_t message_timeout_ns; /* from a message's first byte to its last, where something cuts */
     uint64_t linger_ns;          /* an ending client may take so long without progress; not 0 */
     uint32_t read_size;          /* bytes of a message at most, where nothing cuts them */
@@ -83,6 +87,8 @@ typedef struct {
     uint64_t completions;
     uint64_t batches;
     uint64_t stale_sends_blocked;
+    uint64_t handshakes; /* that were done; the others' clients are counted by reason: */
+    uint64_t failed_by_reason[REASON_COUNT]; /* of closed_by_reason, those that never opened */
 } engine_stats_t;
 
 /* What became of a call on a session. */
@@ -168,6 +174,13 @@ bool engine_next_message(engine_t *engine, event_t *event, const char **data, ui
 /* After engine_settle: whether a turn was over before all was told. Then engine_poll, with a
  * time-out of 0, comes before engine_begin: others have waited meanwhile. */
 bool engine_has_rest(batch_t *batch);
+
+/* In the callback of EVENT_FILTER: SELF is its client's filter, and opens. NULL = it cannot be had,
+ * and the client has to go. It is the caller's again in the session's last event. */
+void engine_set_filter(engine_t *engine, const event_t *event, void *self);
+
+/* In a callback: what engine_set_filter has set, or NULL. */
+void *engine_filter(const event_t *event);
 
 /* The place in its loan of the message that engine_next_message has just given, where its buffer
  * was lent by DIRECT: whoever sets it to NULL has taken the buffer. Else NULL: it can only be

@@ -3,6 +3,7 @@
  * What lies below does its own part and returns; what comes next is decided here alone. */
 #include "life/pool.h"
 #include "life/recycle.h"
+#include "session/filtering.h"
 #include "session/receive.h"
 #include "session/session.h"
 #include "session/timeout.h"
@@ -56,7 +57,7 @@ static void settled(engine_t *engine, const event_t *event, batch_t *batch)
 {
     slot_t *slot = event->slot;
     mutex_lock(&slot->lock);
-    if (event->kind == EVENT_CLOSED) {
+    if (event->kind == EVENT_CLOSED || event->kind == EVENT_FAILED) {
         session_release(engine, slot, batch);
         recycle_begin(engine, slot); /* and releases the lock */
         return;
@@ -104,6 +105,31 @@ static void feed_kicked(engine_t *engine, batch_t *batch)
         session_advance(engine, slot, batch);
         mutex_unlock(&slot->lock);
         slot = next;
+    }
+}
+
+/* One step of a handshake, or its beginning: of who has waited longest. It takes long, so what has
+ * come to events goes first, but for one that has waited for that already. */
+static void take_turn(engine_t *engine, batch_t *batch)
+{
+    if (!turns_wait(&engine->turns)) {
+        return;
+    }
+    batch->put_off = batch->count > 0 && !batch->put_off;
+    if (batch->put_off) {
+        io_wake(engine->io, 1);
+        return;
+    }
+    bool next;
+    slot_t *slot = turns_take(&engine->turns, &next);
+    if (next) {
+        io_wake(engine->io, 1);
+    }
+    if (slot != NULL) {
+        mutex_lock(&slot->lock);
+        filtering_turn(engine, slot);
+        session_advance(engine, slot, batch);
+        mutex_unlock(&slot->lock);
     }
 }
 
@@ -159,6 +185,9 @@ bool engine_poll(engine_t *engine, batch_t *batch, uint32_t timeout_ms)
         feed(engine, &batch->completed[i], batch);
     }
     feed_kicked(engine, batch);
+    if (engine->options.filter != NULL) {
+        take_turn(engine, batch);
+    }
     if (batch->took_accept) {
         batch->took_accept = false;
         pool_replenish(engine, batch->now_ns);

@@ -11,6 +11,7 @@
 #include "bytes/slab.h"
 #include "life/slot.h"
 #include "life/table.h"
+#include "work/turns.h"
 #include "work/wheel.h"
 
 #define NS_PER_US 1000ull
@@ -35,6 +36,8 @@ struct engine {
     slab_t pages;      /* of send queues */
     slab_t slab;       /* receive buffers */
     slab_t large;      /* and larger ones */
+    slab_t chunks;     /* of what filters have sealed */
+    turns_t turns;     /* whose handshake goes on */
     wheel_t wheel;
 
     /* Guards what follows, the growth of the table and the slots' pool nodes. Never
@@ -60,6 +63,7 @@ struct engine {
 
     mutex_t requests_lock; /* of all sessions' requests (requests.h); a leaf, under a slot's lock */
     atomic_u64_t stale_sends;
+    atomic_u64_t handshakes;        /* of filters, that are done */
     atomic_u64_t cooling;           /* slots in COOLING */
     atomic_ptr_t crew;              /* the workers' batches; only ever grows */
     atomic_u32_t watch;             /* whether the manager watches them */

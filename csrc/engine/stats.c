@@ -21,6 +21,7 @@ void engine_stats(engine_t *engine, engine_stats_t *out)
     mutex_lock(&engine->lock);
     *out = engine->stats;
     out->stale_sends_blocked = atomic_u64_load(&engine->stale_sends);
+    out->handshakes = atomic_u64_load(&engine->handshakes);
     out->sockets_cooling = atomic_u64_load(&engine->cooling);
     out->sockets_spare = engine->spare;
     mutex_unlock(&engine->lock);

@@ -321,6 +321,8 @@ void dispatch_event(engine_object_t *self, event_t *event)
         return; /* there was no memory for one; the client is on its way out */
     }
     switch (event->kind) {
+    case EVENT_FILTER: /* no engine of ours has one */
+    case EVENT_FAILED:
     case EVENT_OPEN:
         break;
     case EVENT_LOGIN:

@@ -221,8 +221,9 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
         return false;
     }
     if (self->plain_ends == NULL || !PyTuple_Check(self->plain_ends) ||
-        PyTuple_GET_SIZE(self->plain_ends) != REASON_COUNT) {
-        PyErr_Format(PyExc_TypeError, "Engine: plain_ends must be a tuple of %d", REASON_COUNT);
+        PyTuple_GET_SIZE(self->plain_ends) != REASON_PLAIN_COUNT) {
+        PyErr_Format(PyExc_TypeError, "Engine: plain_ends must be a tuple of %d",
+                     REASON_PLAIN_COUNT);
         return false;
     }
     return true;

@@ -43,7 +43,7 @@ static uint64_t callback_ns(engine_object_t *self)
 static PyObject *reasons(const engine_stats_t *stats)
 {
     PyObject *dict = PyDict_New();
-    for (int i = 0; dict != NULL && i < REASON_COUNT; i++) {
+    for (int i = 0; dict != NULL && i < REASON_PLAIN_COUNT; i++) {
         uint64_t count = stats->closed_by_reason[i];
         if (count == 0) {
             continue;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "../../csrc/io/sim/stream.h"
-#include "world.h"
+#include "toying.h"
 
 /* The slot of REC, and whether it serves REC still. Exact, because no other thread runs between
  * this look and the lock that the call after it takes. */
@@ -242,7 +242,7 @@ static void app__check_data(world_t *world, const rec_t *rec)
 static message_t app__expect(world_t *world, const rec_t *rec)
 {
     return messages_next(recutting_framing(world, rec), stream_of_client(rec->number), rec->heard,
-                         sim_client_written(world->io, rec->conn));
+                         toying_written(world, rec->conn));
 }
 
 /* Takes the next message of an event: it is the next of the stream, and the session may have it. */
@@ -289,7 +289,11 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
     case REASON_WRITE_OVERFLOW:
         return rec->may_overflow;
     case REASON_PEER_EOF:
-        return sim_conn_has_fin(world->io, rec->conn);
+        return toying_has_ended(world, rec->conn);
+    case REASON_TRUNCATED:
+        return toying_is_cut_off(world, rec->conn);
+    case REASON_FILTER_ERROR:
+        return toying_is_on(world) && toying_is_bad(world, rec->conn);
     case REASON_PEER_RESET:
     case REASON_NETWORK:
         return ending->has_status;
@@ -297,7 +301,7 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
         return world->stop_asked;
     case REASON_FRAME_ERROR:
         return app__expect(world, rec).end == ending->fault &&
-               (ending->fault != FRAME_CUT_OFF || sim_conn_has_fin(world->io, rec->conn));
+               (ending->fault != FRAME_CUT_OFF || toying_has_ended(world, rec->conn));
     case REASON_FIRST_BYTE_TIMEOUT:
     case REASON_LOGIN_TIMEOUT:
     case REASON_IDLE_TIMEOUT:
@@ -364,7 +368,7 @@ static void app__check_unsent(world_t *world, rec_t *rec, const session_t *sessi
     if (rec->sending) {
         return; /* nobody knows how much of that has been accepted */
     }
-    if (rec->accepted - untouched < sim_conn_taken(world->io, rec->conn)) {
+    if (rec->accepted - untouched < toying_taken(world, rec->conn)) {
         world_fail(world, "client %u has bytes of a message that is said to be unsent",
                    (unsigned)rec->number);
     }
@@ -391,6 +395,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
     }
     app__check_unsent(world, rec, &event->slot->session);
     requesting_lose(world, rec, event);
+    toying_close(world, event);
     sim_trace(world->io, "closed", rec->number, ending->reason);
 }
 
@@ -403,6 +408,8 @@ bool app_begin(world_t *world, event_t *event, batch_t *batch)
     world->totals->events++;
     app__enter(world, rec, event);
     switch (event->kind) {
+    case EVENT_FILTER: /* toying_hear has heard these */
+    case EVENT_FAILED:
     case EVENT_OPEN:
     case EVENT_DATA:
         break;
@@ -412,7 +419,7 @@ bool app_begin(world_t *world, event_t *event, batch_t *batch)
         }
         break;
     case EVENT_EOF:
-        if (rec->eof_heard || rec->heard != sim_client_written(world->io, rec->conn)) {
+        if (rec->eof_heard || rec->heard != toying_written(world, rec->conn)) {
             world_fail(world, "client %u: an end of file at position %u", (unsigned)rec->number,
                        (unsigned)rec->heard);
         }
@@ -438,6 +445,9 @@ void app_end(world_t *world, event_t *event, batch_t *batch)
     if (!world->held[event->slot->index]) {
         world_fail(world, "slot %u: an event is settled while its callback runs",
                    event->slot->index);
+    }
+    if (event->kind == EVENT_FILTER || event->kind == EVENT_FAILED) {
+        return;
     }
     if (event->kind == EVENT_CLOSED) {
         requesting_pass_on(world, event, batch);

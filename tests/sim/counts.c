@@ -45,3 +45,20 @@ void counts_check_ends(world_t *world)
                "%u ends are counted, of %u clients %u are there", (unsigned)ended,
                (unsigned)stats->connections_total, (unsigned)stats->connections_active);
 }
+
+uint64_t counts_pockets(world_t *world, const slab_t *slab)
+{
+    uint64_t found = 0;
+    for (batch_t *batch = atomic_ptr_load(&world->engine->crew); batch != NULL;
+         batch = batch->crew_next) {
+        uint64_t count = 0;
+        for (slab_buf_t *buf = batch->pockets.of[slab->kind].free; buf != NULL; buf = buf->next) {
+            count++;
+        }
+        CHECK_THAT(world, batch->pockets.of[slab->kind].bytes == count * slab->size,
+                   "a pocket has %u buffers, and says %u bytes", (unsigned)count,
+                   batch->pockets.of[slab->kind].bytes);
+        found += count;
+    }
+    return found;
+}

@@ -1,5 +1,5 @@
 /* crowd.c: the clients. */
-#include "world.h"
+#include "toying.h"
 
 static uint64_t crowd__pause_ns(world_t *world)
 {
@@ -55,7 +55,11 @@ static void crowd__write(world_t *world, client_t *client)
     uint32_t part = 1 + rng_below(&world->rng, 64);
     part = part < client->to_write ? part : client->to_write;
     if (part > 0 && !client->fin) {
-        sim_client_write(world->io, client->conn, part);
+        if (!toying_is_on(world)) {
+            sim_client_write(world->io, client->conn, part);
+        } else if (!toying_write(world, client->conn, part)) {
+            return;
+        }
         client->to_write -= part;
     }
 }
@@ -63,6 +67,7 @@ static void crowd__write(world_t *world, client_t *client)
 static void crowd__shutdown(world_t *world, client_t *client)
 {
     client->fin = true;
+    toying_bye(world, client->conn);
     sim_client_shutdown(world->io, client->conn);
 }
 
@@ -72,6 +77,9 @@ static bool crowd__play(world_t *world, client_t *client)
     client->acts_left -= client->acts_left > 0;
     bool over = client->acts_left == 0;
     bool sees_end = sim_client_sees_end(world->io, client->conn);
+    if (!client->fin) {
+        toying_greet(world, client->conn);
+    }
     if (client->kind != CLIENT_SILENT && client->kind != CLIENT_VANISHER) {
         crowd__write(world, client);
     }

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "world.h"
+#include "toying.h"
 
 static world_t *hooks__world;
 
@@ -29,6 +29,7 @@ call_t __real_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+void __real_session_part(engine_t *engine, slot_t *slot, const ending_t *ending);
 bool __real_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 void *__wrap_malloc(size_t size);
@@ -52,6 +53,7 @@ call_t __wrap_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+void __wrap_session_part(engine_t *engine, slot_t *slot, const ending_t *ending);
 bool __wrap_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
 void hooks_enter(world_t *world)
@@ -150,7 +152,8 @@ void __wrap_abort(void)
 void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
 {
     slot_state_t from = slot->state;
-    if (hooks__world != NULL && to == SLOT_RECYCLING) {
+    if (hooks__world != NULL && to == SLOT_RECYCLING &&
+        !toying_check_recycled(hooks__world, slot)) {
         app_check_recycled(hooks__world, slot);
     }
     __real_slot_set_state(slot, to);
@@ -174,7 +177,8 @@ static bool hooks__is_leaf(const world_t *world, const void *lock)
 {
     bool leaf = lock == &world->engine->slab.lock || lock == &world->engine->large.lock ||
                 lock == &world->engine->pages.lock || lock == &world->engine->wheel.lock ||
-                lock == &world->engine->requests_lock;
+                lock == &world->engine->requests_lock || lock == &world->engine->chunks.lock ||
+                lock == &world->engine->turns.lock;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
     }
@@ -201,6 +205,20 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
     return 0;
 }
 
+void hooks_rest(void)
+{
+    world_t *world = hooks__world;
+    if (world->locks_count == 0 && world->running && world->nest < NEST_MAX &&
+        rng_chance(&world->rng, world->config.odds_preempt)) {
+        world->totals->preemptions++;
+        world->nest++;
+        for (uint32_t left = 1 + rng_below(&world->rng, 6); left > 0; left--) {
+            world_step(world);
+        }
+        world->nest--;
+    }
+}
+
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
 {
     world_t *world = hooks__world;
@@ -214,15 +232,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
     if (lock == &world->engine->lock && world->io != NULL) {
         thrift_note(world);
     }
-    if (world->locks_count == 0 && world->running && world->nest < NEST_MAX &&
-        rng_chance(&world->rng, world->config.odds_preempt)) {
-        world->totals->preemptions++;
-        world->nest++;
-        for (uint32_t left = 1 + rng_below(&world->rng, 6); left > 0; left--) {
-            world_step(world);
-        }
-        world->nest--;
-    }
+    hooks_rest();
     return 0;
 }
 
@@ -290,6 +300,16 @@ void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending
 {
     silence_check(hooks__world, slot, ending->reason);
     __real_session_flush(engine, slot, ending);
+}
+
+/* Where all is through. */
+void __wrap_session_part(engine_t *engine, slot_t *slot, const ending_t *ending)
+{
+    const filter_t *filter = slot->session.filter;
+    if (filter != NULL && filter->phase == FILTER_OPEN) {
+        world_fail(hooks__world, "slot %u parts from its client without a goodbye", slot->index);
+    }
+    __real_session_part(engine, slot, ending);
 }
 
 /* Where an orderly end is given up, or not yet. */

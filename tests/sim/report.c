@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "toying.h"
+
 static void report__faults(const totals_t *totals)
 {
     uint64_t sum = totals->allocs_failed;
@@ -31,6 +33,27 @@ static void report__timeouts(const totals_t *totals)
            " message\n",
            totals->timeouts[REASON_FIRST_BYTE_TIMEOUT], totals->timeouts[REASON_LOGIN_TIMEOUT],
            totals->timeouts[REASON_IDLE_TIMEOUT], totals->timeouts[REASON_MESSAGE_TIMEOUT]);
+}
+
+static void report__filters(const totals_t *totals)
+{
+    printf("filters:");
+    for (int i = 0; i < TOY_COUNT; i++) {
+        printf(" %s %" PRIu64, toying_name((toy_count_t)i), totals->toys[i]);
+    }
+    printf("\n");
+}
+
+static uint32_t report__missed_filters(const totals_t *totals)
+{
+    uint32_t missed = 0;
+    for (int i = 0; i < TOY_COUNT; i++) {
+        if (totals->toys[i] == 0) {
+            printf("sim: %s: never seen with a filter\n", toying_name((toy_count_t)i));
+            missed++;
+        }
+    }
+    return missed;
 }
 
 static void report__rows(const totals_t *totals)
@@ -65,6 +88,7 @@ void report_print(const totals_t *totals, double seconds)
     report__sockets(totals);
     report__faults(totals);
     report__timeouts(totals);
+    report__filters(totals);
     printf("clients: %" PRIu64 ", sessions: %" PRIu64 ", events: %" PRIu64 ", sends: %" PRIu64
            ", broadcasts: %" PRIu64 ", calls on sessions that are over: %" PRIu64 "\n",
            totals->clients, totals->sessions, totals->events, totals->sends, totals->broadcasts,
@@ -98,7 +122,7 @@ static uint32_t report__missed_requests(const totals_t *totals)
 
 uint32_t report_missed_rows(const totals_t *totals)
 {
-    uint32_t missed = report__missed_requests(totals);
+    uint32_t missed = report__missed_requests(totals) + report__missed_filters(totals);
     for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_MESSAGE_TIMEOUT; reason++) {
         if (totals->timeouts[reason] == 0) {
             printf("sim: no session ended for reason %d\n", (int)reason);

@@ -27,7 +27,7 @@ static uint64_t silence__took_ns(world_t *world, const slot_t *slot, uint32_t co
     uint64_t read_ns = sim_conn_read_ns(world->io, conn);
     bool counts = world->config.sim.tells_acks && read_ns > slack_ns &&
                   world->blocked_ns + idle_ns < read_ns &&
-                  sim_client_has_read(world->io, conn) <= slot->session.bytes_sent;
+                  sim_client_has_read(world->io, conn) <= session_taken(&slot->session);
     return counts ? read_ns - slack_ns : 0;
 }
 
@@ -39,6 +39,9 @@ void silence_check(world_t *world, slot_t *slot, reason_t reason)
     rec_t *rec = place == 0 ? NULL : &world->recs[place - 1];
     uint32_t conn = sim_conn_of(world->io, slot->sock);
     uint64_t since_ns = sim_conn_since_ns(world->io, conn);
+    if (slot->session.filter != NULL && !slot->session.unmet) {
+        since_ns = slot->session.begun_ns; /* the handshake has a time of its own */
+    }
     uint64_t heard_ns = sim_conn_heard_ns(world->io, conn);
     uint64_t resumed_ns = rec == NULL ? 0 : rec->resumed_ns;
     bool paused = slot->session.read_paused;
@@ -49,11 +52,16 @@ void silence_check(world_t *world, slot_t *slot, reason_t reason)
     switch (reason) {
     case REASON_FIRST_BYTE_TIMEOUT:
         least_ns = (since_ns > resumed_ns ? since_ns : resumed_ns) + options->first_byte_timeout_ns;
-        good = sim_conn_heard(world->io, conn) == 0 && !paused;
+        good = session_heard(&slot->session) == sim_conn_heard(world->io, conn) &&
+               slot->session.bytes_received == 0 && !paused;
         break;
     case REASON_LOGIN_TIMEOUT:
         least_ns = since_ns + options->login_timeout_ns;
         good = rec == NULL || !rec->logged_in;
+        break;
+    case REASON_HANDSHAKE_TIMEOUT:
+        least_ns = since_ns + options->handshake_timeout_ns;
+        good = slot->session.unmet;
         break;
     case REASON_IDLE_TIMEOUT:
         heard_ns = since_ns > heard_ns ? since_ns : heard_ns;
@@ -71,6 +79,7 @@ void silence_check(world_t *world, slot_t *slot, reason_t reason)
     }
     /* A message that drips is late all the same. */
     if (reason != REASON_LOGIN_TIMEOUT && reason != REASON_MESSAGE_TIMEOUT &&
+        reason != REASON_HANDSHAKE_TIMEOUT &&
         (world->held[slot->index] || silence__is_broken(world, slot, reason))) {
         world_fail(world, "slot %u: its client is said to be silent, and nobody has listened",
                    slot->index);

@@ -1,5 +1,5 @@
 /* threads.c: the engine's threads, one step at a time. */
-#include "world.h"
+#include "toying.h"
 
 static void threads__be_manager(void *context)
 {
@@ -111,7 +111,7 @@ static void threads__call(world_t *world, worker_t *worker)
         }
         return;
     }
-    if (!app_begin(world, worker->event, worker->batch)) {
+    if (!toying_hear(world, worker->event) && !app_begin(world, worker->event, worker->batch)) {
         return;
     }
     worker->phase = WORKER_IN_CALL;

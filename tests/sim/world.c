@@ -1,5 +1,5 @@
 /* world.c: the scheduler, and a run from its beginning to its end. */
-#include "world.h"
+#include "toying.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -189,7 +189,8 @@ static bool world__open(world_t *world)
         return false;
     }
     world->io = world->engine->io;
-    sim_hooks_t hooks = {world, world__sim_failed, world__manager_sleeps, broadcasting_match};
+    sim_hooks_t hooks = {world, world__sim_failed, world__manager_sleeps, toying_match,
+                         toying_fill};
     sim_configure(world->io, &world->config.sim, &hooks);
     sim_trace_to(world->io, world->plan.log);
     return true;
@@ -259,6 +260,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     lending_begin(world);
     recutting_begin(world);
     requesting_begin(world);
+    toying_begin(world);
     uint64_t hash = world__run(world);
     totals->allocs += world->allocs;
     if (world->allocs_live != 0 || world->pins_live != 0) {
@@ -268,6 +270,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     }
     hooks_enter(NULL);
     fiber_free(world->manager);
+    toying_end(world);
     free(world->casts);
     free(world->pins);
     free(world->recs);

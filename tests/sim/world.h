@@ -16,6 +16,7 @@
 #include "../../csrc/engine/state.h"
 #include "../../csrc/io/sim/sim.h"
 #include "fiber.h"
+#include "toy_counts.h"
 
 #define WORKERS_MAX  4u
 #define CLIENTS_MAX  48u
@@ -72,6 +73,7 @@ typedef struct {
     uint64_t rows[SLOT_STATE_COUNT][SLOT_STATE_COUNT];
     uint64_t stats_replaced[CAUSE_COUNT];
     uint64_t timeouts[REASON_COUNT];
+    uint64_t toys[TOY_COUNT];
     uint64_t recycled;
 } totals_t;
 
@@ -263,6 +265,18 @@ typedef struct {
     framing_t framings[RECUT_FRAMINGS];
 } recutting_t;
 
+struct toy_client;
+
+/* Clients with a filter, by their numbers. */
+typedef struct {
+    rng_t rng; /* its own: worlds without it go on as they did */
+    struct toy_client **clients;
+    uint64_t count;
+    uint64_t room;
+    uint64_t failures;         /* sessions that never opened */
+    token_t failed[SLOTS_MAX]; /* the last of them on each slot */
+} toying_t;
+
 /* The layer above, as one that lends. */
 typedef struct {
     io_lender_t lender; /* is first */
@@ -279,6 +293,7 @@ typedef struct world {
     lending_t lending;
     recutting_t recutting;
     requesting_t requesting;
+    toying_t toying;
     engine_t *engine;
     io_t *io;
     atomic_u64_t generation;
@@ -469,6 +484,9 @@ void check_all(world_t *world);
 /* Whether something that the session has received is still to be cut. */
 bool check_has_input(const session_t *session);
 
+/* The buffers of SLAB's that workers have at hand. */
+uint64_t counts_pockets(world_t *world, const slab_t *slab);
+
 /* What check_all holds of the engine's counts of its clients: ACTIVE ones by address, and those
  * that have ended by their reason. */
 void counts_check_peers(world_t *world, uint64_t active);
@@ -478,5 +496,7 @@ void check_end(world_t *world);
 /* hooks.c: what the linker puts between the engine and its libraries. */
 void hooks_enter(world_t *world); /* NULL: none */
 const world_t *hooks_world(void);
+/* Whoever calls this has no lock, and is preempted, or not. */
+void hooks_rest(void);
 
 #endif

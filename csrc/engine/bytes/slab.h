@@ -27,9 +27,10 @@ typedef struct slab_buf {
 #define SLAB_KEEP_LARGE_MAX 64
 
 typedef enum {
-    SLAB_SMALL, /* receive buffers */
-    SLAB_LARGE, /* and large ones */
-    SLAB_PAGES, /* of send queues */
+    SLAB_SMALL,  /* receive buffers */
+    SLAB_LARGE,  /* and large ones */
+    SLAB_PAGES,  /* of send queues */
+    SLAB_CHUNKS, /* of outboxes */
     SLAB_KINDS
 } slab_kind_t;
 

@@ -61,6 +61,7 @@ static void replace(engine_t *engine, slot_t *slot, cause_t cause)
 typedef struct {
     io_addr_t peer;
     reason_t reason;
+    bool unmet;
 } leaver_t;
 
 /* The engine's lock is held. Whoever counts a client out has its slot back in the pool, or counted
@@ -69,6 +70,7 @@ static void count_out(engine_t *engine, const leaver_t *leaver)
 {
     engine->stats.connections_active--;
     engine->stats.closed_by_reason[leaver->reason]++;
+    engine->stats.failed_by_reason[leaver->reason] += leaver->unmet;
     if (engine->options.max_connections_per_ip != 0) {
         peers_leave(&engine->peers, &leaver->peer);
     }
@@ -138,7 +140,8 @@ void recycle_begin(engine_t *engine, slot_t *slot)
 {
     /* Until the slot goes on it stays in the hand of the callback that has run: nobody looks. */
     CHECK(slot->in_flight == FLIGHT_CALLBACK && slot->state == SLOT_DRAINING);
-    leaver_t leaver = {slot->session.peer, (reason_t)slot->session.ending.reason};
+    const session_t *session = &slot->session;
+    leaver_t leaver = {session->peer, (reason_t)session->ending.reason, session->unmet};
     cause_t cause = judge(engine, slot);
     if (cause == CAUSE_NONE) {
         mutex_unlock(&slot->lock);

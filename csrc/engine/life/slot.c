@@ -96,6 +96,7 @@ void slot_wipe(slot_t *slot)
     CHECK(sendq_is_empty(&slot->session.out) && slot->session.recv_buf == NULL);
     CHECK(slot->session.cutter.kept == NULL && slot->session.cutter.replay == NULL);
     CHECK(slot->session.requests.first == NULL);
+    CHECK(slot->session.filter == NULL);
     slot->token = TOKEN_NONE;
     slot->pending = 0;
     slot->deadline_ns = 0;

@@ -16,6 +16,7 @@
 #include "../../base/list.h"
 #include "../../base/mutex.h"
 #include "../../io/io.h"
+#include "../bytes/filter.h"
 #include "../bytes/framing.h"
 #include "reason.h"
 #include "../bytes/sendq.h"
@@ -40,7 +41,8 @@ typedef enum {
 #define FLIGHT_LIFE     1u /* accept or disconnect */
 #define FLIGHT_RECV     2u
 #define FLIGHT_SEND     4u
-#define FLIGHT_CALLBACK 8u /* an event has been handed to a worker and is not settled */
+#define FLIGHT_CALLBACK 8u  /* an event has been handed to a worker and is not settled */
+#define FLIGHT_FILTER   16u /* a worker makes a step of the filter */
 
 /* Bits of slot_t.pending: what the application must still hear, in this order. */
 #define PENDING_OPEN   1u
@@ -49,6 +51,7 @@ typedef enum {
 #define PENDING_EOF    8u
 #define PENDING_DRAIN  16u
 #define PENDING_CLOSED 32u
+#define PENDING_FILTER 64u /* comes before them all */
 
 typedef enum {
     OPERATION_ACCEPT,
@@ -69,6 +72,7 @@ typedef struct operation {
 typedef struct {
     void *user; /* the layer above's; touched only inside this session's events */
     sendq_t out;
+    filter_t *filter; /* between the socket and all else; NULL = none */
     uint64_t messages_sent;
     uint64_t bytes_sent;
     uint64_t active_ns; /* when bytes last came from it, or were taken for it */
@@ -94,6 +98,7 @@ typedef struct {
     bool lagging;       /* and at the last look so it was */
     bool send_failed;   /* nothing can be sent any more; what has come is still told */
     bool cut_short;     /* it ended with something in the queue */
+    bool unmet;         /* its filter's handshake is not over: the application knows nothing */
     uint8_t broken;     /* cause_t: CAUSE_NONE, or the failure that rules recycling out */
     uint64_t bytes_received;
     atomic_u64_t messages_received; /* written in callbacks, read without the lock */
@@ -163,6 +168,18 @@ void slot_wipe(slot_t *slot);
 
 const char *slot_state_name(slot_state_t state);
 bool slot_may_change(slot_state_t from, slot_state_t to);
+
+/* The bytes that the stack has taken for SESSION, as it counts them itself. */
+static inline uint64_t session_taken(const session_t *session)
+{
+    return session->filter == NULL ? session->bytes_sent : session->filter->sent;
+}
+
+/* And those that have come. */
+static inline uint64_t session_heard(const session_t *session)
+{
+    return session->filter == NULL ? session->bytes_received : session->filter->received;
+}
 
 /* The slot that OPERATION is one of. */
 static inline slot_t *slot_of(operation_t *operation)

@@ -33,7 +33,11 @@ void session_count_unsent(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     uint64_t unacked = 0;
-    (void)io_unacked(engine->io, slot->sock, session->bytes_sent, &unacked);
+    (void)io_unacked(engine->io, slot->sock, session_taken(session), &unacked);
+    if (session->filter != NULL) {
+        unacked =
+            filter_unacked(session->filter, session->filter->sent - unacked, session->bytes_sent);
+    }
     session->cut_short = session->out.bytes > 0;
     session->ending.unsent_bytes = session->out.bytes + unacked;
 }
@@ -64,6 +68,9 @@ void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending)
 void session_part(engine_t *engine, slot_t *slot, const ending_t *ending)
 {
     record(slot, ending);
+    if (!sendq_is_empty(&slot->session.out)) {
+        session_count_unsent(engine, slot); /* its filter is broken */
+    }
     drain(engine, slot);
 }
 
@@ -89,7 +96,7 @@ void session_fail_send(engine_t *engine, slot_t *slot, int status, int error)
 static bool is_quiet(engine_t *engine, slot_t *slot, uint64_t unacked)
 {
     const session_t *session = &slot->session;
-    return session->fin_sent && unacked == 0 && session->bytes_received == session->heard_open &&
+    return session->fin_sent && unacked == 0 && session_heard(session) == session->heard_open &&
            (slot->in_flight & FLIGHT_RECV) != 0 &&
            !io_is_due(engine->io, slot->sock, &slot->recv.io);
 }
@@ -133,8 +140,8 @@ bool session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
     session_t *session = &slot->session;
     uint64_t unacked = 0;
-    (void)io_unacked(engine->io, slot->sock, session->bytes_sent, &unacked);
-    uint64_t acked = session->bytes_sent - unacked;
+    (void)io_unacked(engine->io, slot->sock, session_taken(session), &unacked);
+    uint64_t acked = session_taken(session) - unacked;
     bool took = (slot->in_flight & FLIGHT_SEND) != 0 &&
                 io_is_due(engine->io, slot->sock, &slot->send.io); /* a worker is to hear of it */
     if (acked > session->acked || took) {
@@ -169,7 +176,7 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
     slot_set_state(slot, SLOT_FLUSHING);
     atomic_u32_store(&session->mute, 1);
     session->closing_ns = io_now_ns(engine->io);
-    session->heard_open = session->bytes_received;
+    session->heard_open = session_heard(session);
     session_progress(engine, slot);
     slot->pending &= PENDING_OPEN;
     session->fin_wanted = true;

@@ -32,6 +32,13 @@ uint32_t receive_large_size(uint32_t read_size)
     return read_size * LARGE_TIMES;
 }
 
+/* Whether the filter has something that comes before what the next receive would bring. */
+static bool is_to_be_fed(const slot_t *slot)
+{
+    const filter_t *filter = slot->session.filter;
+    return filter->in_len > 0 || (filter->more && slot->state == SLOT_OPEN && !filter->peer_shut);
+}
+
 static bool may_receive(const slot_t *slot)
 {
     const session_t *session = &slot->session;
@@ -39,6 +46,9 @@ static bool may_receive(const slot_t *slot)
         return false;
     }
     if ((slot->pending & (PENDING_OPEN | PENDING_DATA)) != 0) {
+        return false;
+    }
+    if (session->filter != NULL && is_to_be_fed(slot)) {
         return false;
     }
     return slot->state == SLOT_FLUSHING || !session->read_paused;
@@ -72,7 +82,7 @@ static void give_buffer(engine_t *engine, session_t *session, batch_t *batch)
 /* The same from a receive's start to its end: what RECV_FULL tells changes behind it. */
 static bool asks_direct(const engine_t *engine, const session_t *session)
 {
-    return session->recv_full && engine->options.direct != NULL;
+    return session->recv_full && engine->options.direct != NULL && session->filter == NULL;
 }
 
 /* A session has a buffer only from a receive on until what it brought has been told. */
@@ -304,6 +314,41 @@ char **engine_direct_message(const event_t *event)
     return session->cutter.message == *place ? place : NULL;
 }
 
+/* What has come is the filter's, and stays in its buffer until it has been fed. */
+static void take_sealed(slot_t *slot, uint32_t bytes)
+{
+    session_t *session = &slot->session;
+    session->filter->received += bytes;
+    if (slot->state == SLOT_OPEN && !session->filter->peer_shut) {
+        filter_take_in(session->filter, session->recv_buf, session->recv_slab, bytes);
+        session->recv_buf = NULL;
+    }
+}
+
+/* The peer's FIN, which its filter's goodbye should have come before. */
+static void end_sealed(slot_t *slot)
+{
+    filter_t *filter = slot->session.filter;
+    if (slot->state == SLOT_OPEN && !filter->peer_shut) {
+        filter->cut_off = true;
+        slot->pending |= PENDING_EOF;
+    }
+}
+
+bool receive_take_plain(engine_t *engine, session_t *session, batch_t *batch)
+{
+    if (session->recv_buf == NULL) {
+        session->recv_slab = session->recv_full ? &engine->large : &engine->slab;
+        session->recv_buf = pockets_take(pockets_of(batch), session->recv_slab);
+    }
+    return session->recv_buf != NULL;
+}
+
+void receive_drop_sealed(session_t *session, batch_t *batch)
+{
+    filter_drop_in(session->filter, pockets_of(batch));
+}
+
 /* What a session that ends no longer wants to hear is dropped here. */
 static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
 {
@@ -314,13 +359,25 @@ static void take_received(engine_t *engine, slot_t *slot, uint32_t bytes, batch_
     }
     if (bytes == 0) {
         session->peer_eof = true;
-        if (slot->state == SLOT_OPEN) {
+        if (session->filter != NULL) {
+            end_sealed(slot);
+        } else if (slot->state == SLOT_OPEN) {
             slot->pending |= PENDING_EOF;
         }
         return;
     }
     session->recv_full = bytes >= engine->slab.size;
     session->active_ns = batch->now_ns;
+    if (session->filter != NULL) {
+        take_sealed(slot, bytes);
+        return;
+    }
+    receive_plain(engine, slot, bytes, batch);
+}
+
+void receive_plain(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
+{
+    session_t *session = &slot->session;
     session->bytes_received += bytes;
     atomic_u64_count(&batch->bytes_received, bytes);
     if (slot->state == SLOT_OPEN) {

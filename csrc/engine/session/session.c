@@ -5,22 +5,33 @@
 #include "../state.h"
 #include "../work/agenda.h"
 #include "closing.h"
+#include "filtering.h"
 #include "receive.h"
 #include "timeout.h"
 
 /* What is taken from the queue for one send: enough to fill a pipe, little enough to be pinned. */
 #define SEND_BYTES_MAX (1024u * 1024u)
 
-/* The stack has taken BYTES off the front of the queue. */
+/* Of what is still queued, the bytes that the peer may have in part, while no send is in flight. */
+static uint32_t in_part(const session_t *session)
+{
+    return session->filter == NULL ? 0 : (uint32_t)outbox_touched(&session->filter->out);
+}
+
+/* The stack has taken BYTES off the front of the queue, or of what its front was sealed to. */
 static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch)
 {
     session_t *session = &slot->session;
-    sendq_consume(&session->out, bytes, &batch->done);
-    session->bytes_sent += bytes;
+    uint64_t plain = bytes;
+    if (session->filter != NULL) {
+        plain = filter_sent(session->filter, &engine->chunks, &batch->pockets, bytes);
+    }
+    sendq_consume(&session->out, plain, &batch->done);
+    session->bytes_sent += plain;
     if (bytes > 0 && session->active_ns < batch->now_ns) {
         session->active_ns = batch->now_ns;
     }
-    atomic_u64_count(&batch->bytes_sent, bytes);
+    atomic_u64_count(&batch->bytes_sent, plain);
     if (slot->state == SLOT_FLUSHING && bytes > 0) {
         session_progress(engine, slot);
     }
@@ -34,14 +45,23 @@ static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *b
     }
 }
 
+/* Describes what is to be sent next. */
+static uint32_t gather(session_t *session, io_buf_t *bufs)
+{
+    if (session->filter != NULL) {
+        session->send_len = (uint32_t)session->filter->out.plain;
+        return outbox_gather(&session->filter->out, bufs, IO_SEND_BUFS_MAX);
+    }
+    return sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
+}
+
 /* Hands the front of the queue to the stack. What it takes at once has no completion, if there is
  * a worker to note it. Returns whether there may be more to send now. */
 static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     io_buf_t bufs[IO_SEND_BUFS_MAX];
-    uint32_t count =
-        sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
+    uint32_t count = gather(session, bufs);
     uint32_t sent = 0;
     io_op_t *op = slot_arm(slot, OPERATION_SEND);
     if (session->read_paused) {
@@ -52,13 +72,14 @@ static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
         return false;
     }
     slot->in_flight &= ~FLIGHT_SEND;
-    session->send_len = 0;
     if (status < 0) {
+        session->send_len = in_part(session);
         session_fail_send(engine, slot, status, op->error);
         return false;
     }
     CHECK(batch != NULL && sent > 0); /* io_send promises it */
     note_sent(engine, slot, sent, batch);
+    session->send_len = in_part(session);
     return true;
 }
 
@@ -106,6 +127,30 @@ static void advance_sending(engine_t *engine, slot_t *slot, batch_t *batch)
     }
 }
 
+static bool serves(const slot_t *slot)
+{
+    return slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING;
+}
+
+static bool may_send(const slot_t *slot)
+{
+    return serves(slot) && (slot->in_flight & FLIGHT_SEND) == 0 && !slot->session.send_failed;
+}
+
+/* The same with a filter. A step releases the lock, so nothing of what was seen before holds. */
+static void advance_filtered(engine_t *engine, slot_t *slot, batch_t *batch, bool held)
+{
+    const outbox_t *sealed = &slot->session.filter->out;
+    do {
+        while (may_send(slot) && !outbox_is_empty(sealed)) {
+            (void)start_send(engine, slot, batch);
+        }
+    } while (serves(slot) && filtering_step(engine, slot, batch, held));
+    if (may_send(slot) && !held && filtering_is_through(slot)) {
+        finish_sending(engine, slot);
+    }
+}
+
 /* What may be told now: what a paused session has received waits until it is resumed. */
 static uint32_t tellable(const slot_t *slot)
 {
@@ -120,8 +165,9 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         uint32_t pending;
         event_kind_t kind;
     } order[] = {
-        {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN}, {PENDING_DATA, EVENT_DATA},
-        {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN}, {PENDING_CLOSED, EVENT_CLOSED},
+        {PENDING_FILTER, EVENT_FILTER}, {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN},
+        {PENDING_DATA, EVENT_DATA},     {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN},
+        {PENDING_CLOSED, EVENT_CLOSED},
     };
     uint32_t pending = tellable(slot);
     if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
@@ -131,7 +177,11 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         if ((pending & order[i].pending) == 0) {
             continue;
         }
-        if (batch != NULL && batch_add(batch, order[i].kind, slot)) {
+        event_kind_t kind = order[i].kind;
+        if (kind == EVENT_CLOSED && slot->session.unmet) {
+            kind = EVENT_FAILED;
+        }
+        if (batch != NULL && batch_add(batch, kind, slot)) {
             slot->pending &= ~order[i].pending;
             slot->in_flight |= FLIGHT_CALLBACK;
             slot->session.telling = order[i].pending == PENDING_DATA;
@@ -147,16 +197,40 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
     }
 }
 
-/* A client that closes its side amid a message has not said what it meant to. */
-static void end_amid_message(engine_t *engine, slot_t *slot, batch_t *batch)
+/* Sends, and does what the filter has to do. HELD: what is queued waits for more. */
+static void advance_bytes(engine_t *engine, slot_t *slot, batch_t *batch, bool held)
 {
-    const cutter_t *cutter = &slot->session.cutter;
-    if (slot->state == SLOT_OPEN && (tellable(slot) & PENDING_EOF) != 0 &&
-        (slot->in_flight & FLIGHT_CALLBACK) == 0 && cutter_is_amid(cutter)) {
-        ending_t ending = ending_frame(FRAME_CUT_OFF, cutter->kept_len);
-        session_flush(engine, slot, &ending);
+    if (!serves(slot)) {
+        return;
+    }
+    if (slot->session.filter != NULL) {
+        advance_filtered(engine, slot, batch, held);
+    } else if (!held) {
         advance_sending(engine, slot, batch);
     }
+}
+
+/* A client that closes its side amid a message, or without its filter's goodbye, has not said what
+ * it meant to. */
+static void end_cut_off(engine_t *engine, slot_t *slot, batch_t *batch)
+{
+    const session_t *session = &slot->session;
+    if (slot->state != SLOT_OPEN ||
+        (tellable(slot) & (PENDING_EOF | PENDING_DATA)) != PENDING_EOF ||
+        (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+        return;
+    }
+    bool truncated = session->filter != NULL && session->filter->cut_off;
+    if (!truncated && !cutter_is_amid(&session->cutter)) {
+        return;
+    }
+    ending_t ending = ending_frame(FRAME_CUT_OFF, session->cutter.kept_len);
+    if (truncated) {
+        bool open = session->filter->phase == FILTER_OPEN || session->filter->phase == FILTER_SHUT;
+        ending = ending_local(open ? REASON_TRUNCATED : REASON_FILTER_ERROR);
+    }
+    session_flush(engine, slot, &ending);
+    advance_bytes(engine, slot, batch, false);
 }
 
 /* Nothing can be sent any more. What has come is told first, as far as it is here by now: the
@@ -166,6 +240,9 @@ static void end_unsendable(engine_t *engine, slot_t *slot)
     session_t *session = &slot->session;
     if (slot->state != SLOT_OPEN || !session->send_failed || tellable(slot) != 0 ||
         (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+        return;
+    }
+    if (session->filter != NULL && !session->read_paused && filtering_has_more(slot)) {
         return;
     }
     bool goes_on = ntstatus_classify(session->ending.status).action != NTSTATUS_BACKOFF;
@@ -183,13 +260,11 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
         return;
     }
     bool held = batch != NULL && batch->gathers && slot->dirty == batch;
-    if (!held && (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING)) {
-        advance_sending(engine, slot, batch);
-    }
-    if (slot->state == SLOT_OPEN || slot->state == SLOT_FLUSHING) {
+    advance_bytes(engine, slot, batch, held);
+    end_cut_off(engine, slot, batch);
+    if (serves(slot)) {
         receive_advance(engine, slot, batch);
     }
-    end_amid_message(engine, slot, batch);
     end_unsendable(engine, slot);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
         slot->pending = PENDING_CLOSED;
@@ -206,7 +281,11 @@ void session_begin(engine_t *engine, slot_t *slot, const io_addr_t *peer, const 
     slot->session.peer = *peer;
     slot->session.local = *local;
     slot->session.framing = &engine->options.framing;
-    slot->pending = PENDING_OPEN;
+    if (engine->options.filter != NULL) {
+        filtering_begin(engine, slot);
+    } else {
+        slot->pending = PENDING_OPEN;
+    }
     timeout_begin(engine, slot, batch->now_ns);
     session_advance(engine, slot, batch);
 }
@@ -217,10 +296,10 @@ void session_sent(engine_t *engine, slot_t *slot, const io_event_t *event, batch
     slot_land(slot, &slot->send);
     uint32_t status = io_event_status(event);
     uint32_t bytes = (int32_t)status < 0 ? 0 : io_event_bytes(event);
-    if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
-        session->send_len = 0;
-    }
     note_sent(engine, slot, bytes, batch);
+    if ((int32_t)status >= 0 || IO_FAILED_SEND_IS_UNSENT) {
+        session->send_len = in_part(session);
+    }
     if (slot->state == SLOT_DRAINING) {
         session_count_unsent(engine, slot);
     } else if ((int32_t)status < 0) {
@@ -254,6 +333,9 @@ void session_release(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     sendq_clear(&slot->session.out, &batch->done);
     receive_release(engine, slot, batch);
+    if (slot->session.filter != NULL) {
+        filtering_release(engine, slot, batch);
+    }
     agenda_set_deadline(engine, slot, 0);
 }
 

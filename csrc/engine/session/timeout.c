@@ -43,6 +43,10 @@ static expiry_t expiry_of(const engine_t *engine, const slot_t *slot, uint64_t n
     const engine_options_t *options = &engine->options;
     const session_t *session = &slot->session;
     expiry_t expiry = {.at_ns = WHEEL_NEVER};
+    if (session->unmet) {
+        offer(&expiry, session->begun_ns + options->handshake_timeout_ns, REASON_HANDSHAKE_TIMEOUT);
+        return expiry;
+    }
     if (options->login_timeout_ns != 0 && !session->logged_in) {
         offer(&expiry, session->begun_ns + options->login_timeout_ns, REASON_LOGIN_TIMEOUT);
     }
@@ -107,8 +111,8 @@ static void note_acked(engine_t *engine, slot_t *slot, uint64_t now_ns)
         return;
     }
     uint64_t unacked = 0;
-    (void)io_unacked(engine->io, slot->sock, session->bytes_sent, &unacked);
-    uint64_t acked = session->bytes_sent - unacked;
+    (void)io_unacked(engine->io, slot->sock, session_taken(session), &unacked);
+    uint64_t acked = session_taken(session) - unacked;
     if (session->lagging && acked > session->acked) {
         session->acked_ns = now_ns;
     }
@@ -158,8 +162,8 @@ static bool is_stirring(engine_t *engine, slot_t *slot, const expiry_t *expiry, 
     if (reason == REASON_MESSAGE_TIMEOUT && now_ns > expiry->at_ns + STIRS_NS) {
         return false;
     }
-    if (reason != REASON_LOGIN_TIMEOUT && (slot->in_flight & FLIGHT_RECV) != 0 &&
-        io_is_due(engine->io, slot->sock, &slot->recv.io)) {
+    if (reason != REASON_LOGIN_TIMEOUT && reason != REASON_HANDSHAKE_TIMEOUT &&
+        (slot->in_flight & FLIGHT_RECV) != 0 && io_is_due(engine->io, slot->sock, &slot->recv.io)) {
         return true;
     }
     return reason == REASON_IDLE_TIMEOUT && (slot->in_flight & FLIGHT_SEND) != 0 &&

@@ -20,12 +20,14 @@
 #define BATCH_COMPLETIONS_FEW 32
 
 typedef enum {
+    EVENT_FILTER, /* one has spoken that has a filter: engine_set_filter gives it one of its own */
     EVENT_OPEN,   /* a client has come */
     EVENT_LOGIN,  /* the application has given it a name */
     EVENT_DATA,   /* it has sent something: engine_next_message gives it, message by message */
     EVENT_EOF,    /* it will send no more; set KEEP to go on sending */
     EVENT_DRAIN,  /* the send queue is short again */
     EVENT_CLOSED, /* it is gone; ENDING tells why. The last event of a session */
+    EVENT_FAILED, /* the same of one that was never told as open: its handshake came to nothing */
 } event_kind_t;
 
 typedef struct {
@@ -73,6 +75,7 @@ typedef struct batch {
     sendq_t done; /* pinned buffers whose owners may be released */
     pockets_t pockets;
     bool took_accept;
+    bool put_off;   /* a handshake has let events go first */
     bool has_rest;  /* an event's turn was over before its messages were: others come first */
     bool is_timely; /* NOW_NS was read since callbacks last ran */
 

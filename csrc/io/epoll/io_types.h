@@ -38,6 +38,16 @@ static inline io_buf_t io_buf(const void *data, uint32_t len)
     return buf;
 }
 
+static inline const char *io_buf_data(const io_buf_t *buf)
+{
+    return buf->iov_base;
+}
+
+static inline uint32_t io_buf_len(const io_buf_t *buf)
+{
+    return (uint32_t)buf->iov_len;
+}
+
 typedef struct {
     io_addr_t peer;
 } io_accept_buf_t;

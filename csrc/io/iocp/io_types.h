@@ -42,6 +42,16 @@ static inline io_buf_t io_buf(const void *data, uint32_t len)
     return buf;
 }
 
+static inline const char *io_buf_data(const io_buf_t *buf)
+{
+    return buf->buf;
+}
+
+static inline uint32_t io_buf_len(const io_buf_t *buf)
+{
+    return buf->len;
+}
+
 /* AcceptEx wants 16 bytes more than the largest address, twice (local, then remote). */
 #define IOCP_ADDR_SPACE ((DWORD)sizeof(SOCKADDR_STORAGE) + 16)
 

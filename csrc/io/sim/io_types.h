@@ -55,6 +55,16 @@ static inline io_buf_t io_buf(const void *data, uint32_t len)
     return buf;
 }
 
+static inline const char *io_buf_data(const io_buf_t *buf)
+{
+    return buf->data;
+}
+
+static inline uint32_t io_buf_len(const io_buf_t *buf)
+{
+    return buf->len;
+}
+
 /* Where an accept leaves the addresses, as AcceptEx does. */
 typedef struct {
     uint64_t peer; /* the number of the connection */

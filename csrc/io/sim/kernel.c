@@ -1,8 +1,6 @@
 /* kernel.c: what becomes of operations, a step at a time. */
 #include "model.h"
 
-#include "stream.h"
-
 /* The bytes reach the connection: each of them must be its next one. */
 static void kernel__take(io_t *io, sim_conn_t *conn, const io_buf_t *bufs, uint32_t bytes)
 {
@@ -82,7 +80,7 @@ static void kernel__look_recv(io_t *io, const sim_sock_t *sock)
         record->number = conn->number;
         record->received = conn->received;
         if (record->data != NULL) {
-            stream_fill(stream_of_client(conn->number), conn->received, record->data, bytes);
+            io->hooks.fill(io->hooks.context, conn->number, conn->received, record->data, bytes);
         }
         conn->received += bytes;
     }

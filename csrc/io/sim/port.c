@@ -87,13 +87,13 @@ static void port__dequeue(io_t *io, uint32_t place, io_event_t *event)
 
 #if IO_RECV_BORROWS
 /* The model's lenders always lend what they said that they would. */
-static void port__fill(const io_op_t *op, const io_buf_t *bufs, uint32_t bytes)
+static void port__fill(io_t *io, const io_op_t *op, const io_buf_t *bufs, uint32_t bytes)
 {
     uint64_t position = op->loan.received;
     for (uint32_t i = 0; bytes > 0; i++) {
         uint32_t len = bufs[i].len < bytes ? bufs[i].len : bytes;
-        stream_fill(stream_of_client(op->loan.number), position, (char *)(uintptr_t)bufs[i].data,
-                    len);
+        io->hooks.fill(io->hooks.context, op->loan.number, position,
+                       (char *)(uintptr_t)bufs[i].data, len);
         position += len;
         bytes -= len;
     }
@@ -101,7 +101,7 @@ static void port__fill(const io_op_t *op, const io_buf_t *bufs, uint32_t bytes)
 
 /* What a receive brings gets its buffer when a worker has taken it. Other threads may run while the
  * lender takes its lock, so nothing of the model is touched here. */
-static void port__borrow(io_event_t *event, void *borrower)
+static void port__borrow(io_t *io, io_event_t *event, void *borrower)
 {
     io_op_t *op = event->op;
     io_lender_t *lender = op->loan.lender;
@@ -120,7 +120,7 @@ static void port__borrow(io_event_t *event, void *borrower)
         event->bytes = 0;
         return;
     }
-    port__fill(op, bufs, event->bytes);
+    port__fill(io, op, bufs, event->bytes);
     if (count > 1) {
         lender->take_back(lender, borrower, op->loan.name, event->bytes);
     }
@@ -150,7 +150,7 @@ uint32_t io_wait(io_t *io, io_event_t *events, uint32_t max, uint32_t timeout_ms
     }
 #if IO_RECV_BORROWS
     for (uint32_t i = 0; i < count; i++) {
-        port__borrow(&events[i], borrower);
+        port__borrow(io, &events[i], borrower);
     }
 #else
     (void)borrower;

@@ -83,6 +83,8 @@ typedef struct {
     void (*manager_sleeps)(void *context);         /* returns when sim_manager_is_due, or later */
     /* How many of LEN bytes are what the client of CONN should get at POSITION. */
     size_t (*match)(void *context, uint32_t conn, uint64_t position, const char *bytes, size_t len);
+    /* LEN bytes of what the client NUMBER says, from POSITION on. */
+    void (*fill)(void *context, uint64_t number, uint64_t position, char *out, size_t len);
 } sim_hooks_t;
 
 /* Before the first operation; what was made until then (the listener) stays. */

@@ -57,7 +57,7 @@ SESSION = (
         "        slot->pending |= PENDING_DATA; /* it was paused, or its turn is over */\n",
         "",
     ),
-    one("end-amid-message", "session.c", "cutter_is_amid(cutter)) {", "false) {"),
+    one("end-amid-message", "session.c", "!cutter_is_amid(&session->cutter)) {", "true) {"),
     one("faults-end", "receive.c", "        end_stream(engine, slot, frame);\n    }", "    }"),
     one(
         "faults-end-later",
@@ -114,7 +114,7 @@ SESSION = (
     one(
         "quiet-says-nothing",
         "closing.c",
-        "session->bytes_received == session->heard_open &&",
+        "session_heard(session) == session->heard_open &&",
         "true &&",
     ),
     one(
