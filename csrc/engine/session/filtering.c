@@ -235,7 +235,8 @@ static void seal(engine_t *engine, slot_t *slot, batch_t *batch)
     filter_t *filter = slot->session.filter;
     io_buf_t bufs[IO_SEND_BUFS_MAX];
     uint32_t bytes;
-    CHECK(filter->type->record_max <= SCRATCH_BYTES);
+    /* What is sealed is still in the queue, and its front: it must not be sealed twice. */
+    CHECK(filter->type->record_max <= SCRATCH_BYTES && outbox_is_empty(&filter->out));
     (void)sendq_gather(&slot->session.out, bufs, IO_SEND_BUFS_MAX,
                        filter->type->record_max * SEAL_RECORDS_MAX, &bytes);
     step_t step = begin_step(engine, slot, batch);
@@ -286,8 +287,8 @@ static bool may_open(engine_t *engine, slot_t *slot)
 static bool may_seal(const slot_t *slot)
 {
     const filter_t *filter = slot->session.filter;
-    return filter->phase == FILTER_OPEN && outbox_is_empty(&filter->out) &&
-           (slot->in_flight & FLIGHT_SEND) == 0 && !slot->session.send_failed;
+    return filter->phase == FILTER_OPEN && (slot->in_flight & FLIGHT_SEND) == 0 &&
+           !slot->session.send_failed;
 }
 
 bool filtering_step(engine_t *engine, slot_t *slot, batch_t *batch, bool held)

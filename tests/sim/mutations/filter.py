@@ -59,7 +59,7 @@ FILTER = (
     one(
         "sealed-once",
         "filtering.c",
-        "filter->phase == FILTER_OPEN && outbox_is_empty(&filter->out) &&\n",
+        "filter->phase == FILTER_OPEN && (slot->in_flight & FLIGHT_SEND) == 0 &&\n",
         "filter->phase == FILTER_OPEN &&\n",
     ),
     one("sealed-in-part", "session.c", "(uint32_t)outbox_touched(&session->filter->out)", "0"),
