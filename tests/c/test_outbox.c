@@ -35,6 +35,13 @@ static bool is(const outbox_t *outbox, const char *expected)
     return len == strlen(expected) && memcmp(all, expected, len) == 0;
 }
 
+static uint64_t behind;
+
+static uint64_t consume(outbox_t *outbox, slab_t *slab, uint64_t sent)
+{
+    return outbox_consume(outbox, slab, NULL, sent, &behind);
+}
+
 static void test_records(slab_t *slab)
 {
     outbox_t outbox = {0};
@@ -42,11 +49,11 @@ static void test_records(slab_t *slab)
     put(&outbox, slab, "efgh", 3);
     report(is(&outbox, "abcdefgh") && outbox.plain == 5, "two records, in order");
     report(outbox_touched(&outbox) == 0, "nothing is touched before it is sent");
-    report(outbox_consume(&outbox, slab, NULL, 3) == 0, "a part of a record is nothing");
+    report(consume(&outbox, slab, 3) == 0, "a part of a record is nothing");
     report(is(&outbox, "defgh") && outbox_touched(&outbox) == 2, "but its bytes are touched");
-    report(outbox_consume(&outbox, slab, NULL, 1) == 2, "a whole one is its bytes");
+    report(consume(&outbox, slab, 1) == 2, "a whole one is its bytes");
     report(outbox_touched(&outbox) == 0 && outbox.plain == 3, "and the next is whole");
-    report(outbox_consume(&outbox, slab, NULL, 4) == 3 && outbox_is_empty(&outbox), "all is out");
+    report(consume(&outbox, slab, 4) == 3 && outbox_is_empty(&outbox), "all is out");
 }
 
 static void test_long(slab_t *slab)
@@ -57,9 +64,9 @@ static void test_long(slab_t *slab)
     io_buf_t bufs[8];
     report(outbox_gather(&outbox, bufs, 8) == 4 && outbox_gather(&outbox, bufs, 2) == 2,
            "a record that is longer than a chunk has several");
-    report(outbox_consume(&outbox, slab, NULL, ROOM) == 0 && outbox_touched(&outbox) == 30,
+    report(consume(&outbox, slab, ROOM) == 0 && outbox_touched(&outbox) == 30,
            "it is touched when its first chunk is out");
-    report(outbox_consume(&outbox, slab, NULL, 37 - ROOM) == 30, "and out with its last");
+    report(consume(&outbox, slab, 37 - ROOM) == 30, "and out with its last");
     report(outbox_touched(&outbox) == 1 && is(&outbox, "yz"), "then the next is touched");
     outbox_clear(&outbox, slab, NULL);
     report(outbox_is_empty(&outbox) && outbox.plain == 0, "cleared");
@@ -78,8 +85,12 @@ static void test_append(slab_t *slab)
     outbox_append(&outbox, &more);
     report(outbox_is_empty(&more) && more.plain == 0, "what is moved is gone");
     report(is(&outbox, "greetingonetwo") && outbox.plain == 3, "and stands behind");
-    report(outbox_consume(&outbox, slab, NULL, 9) == 0 && outbox_touched(&outbox) == 1,
+    put(&more, slab, "key", 0);
+    outbox_append(&outbox, &more);
+    report(consume(&outbox, slab, 9) == 0 && outbox_touched(&outbox) == 1,
            "what carries nothing is sent as well");
+    report(behind == 9, "and is behind");
+    report(consume(&outbox, slab, 7) == 3 && behind == 2, "and so is what follows the last");
     outbox_clear(&outbox, slab, NULL);
     put(&outbox, slab, "again", 4);
     report(is(&outbox, "again") && outbox_touched(&outbox) == 0, "a box is as new");

@@ -38,10 +38,11 @@ void filter_drop_in(filter_t *filter, pockets_t *pockets)
 
 uint64_t filter_sent(filter_t *filter, slab_t *chunks, pockets_t *pockets, uint64_t sent)
 {
-    uint64_t plain = outbox_consume(&filter->out, chunks, pockets, sent);
+    uint64_t behind;
+    uint64_t plain = outbox_consume(&filter->out, chunks, pockets, sent, &behind);
     filter->sent += sent;
     if (plain > 0) {
-        filter->plain_end = filter->sent;
+        filter->plain_end = filter->sent - behind;
     }
     return plain;
 }

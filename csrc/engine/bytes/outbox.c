@@ -97,18 +97,22 @@ static uint32_t finish_head(outbox_t *outbox, slab_t *slab, pockets_t *pockets)
     return plain;
 }
 
-uint64_t outbox_consume(outbox_t *outbox, slab_t *slab, pockets_t *pockets, uint64_t sent)
+uint64_t outbox_consume(outbox_t *outbox, slab_t *slab, pockets_t *pockets, uint64_t sent,
+                        uint64_t *behind)
 {
     uint64_t plain = 0;
+    *behind = 0;
     while (sent > 0) {
         chunk_t *chunk = outbox->head;
         CHECK(chunk != NULL);
         uint32_t left = chunk->len - chunk->sent;
         if (sent < left) {
             chunk->sent += (uint32_t)sent;
+            *behind += sent;
             return plain;
         }
         sent -= left;
+        *behind = chunk->plain > 0 ? 0 : *behind + left;
         plain += finish_head(outbox, slab, pockets);
     }
     return plain;

@@ -40,9 +40,10 @@ void outbox_append(outbox_t *to, outbox_t *from);
 /* Describes it in BUFS, up to MAX of them. Returns how many. */
 uint32_t outbox_gather(const outbox_t *outbox, io_buf_t *bufs, uint32_t max);
 
-/* The stack has taken SENT bytes off the front. Returns how many of the queue's are out with them.
- */
-uint64_t outbox_consume(outbox_t *outbox, slab_t *slab, pockets_t *pockets, uint64_t sent);
+/* The stack has taken SENT bytes off the front. Returns how many of the queue's are out with them;
+ * then BEHIND tells how many of those sent came after the last of these. */
+uint64_t outbox_consume(outbox_t *outbox, slab_t *slab, pockets_t *pockets, uint64_t sent,
+                        uint64_t *behind);
 
 /* Of the queue's bytes, those that the peer may have in part: of a record that is not all out. */
 uint64_t outbox_touched(const outbox_t *outbox);
