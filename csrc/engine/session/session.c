@@ -170,7 +170,8 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         {PENDING_CLOSED, EVENT_CLOSED},
     };
     uint32_t pending = tellable(slot);
-    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {
+    /* A callback may have the stream cut anew, which a step of the filter's feeds. */
+    if (pending == 0 || (slot->in_flight & (FLIGHT_CALLBACK | FLIGHT_FILTER)) != 0) {
         return;
     }
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
