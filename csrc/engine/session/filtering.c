@@ -114,6 +114,7 @@ static void heard(engine_t *engine, slot_t *slot, const step_t *step, batch_t *b
         receive_drop_sealed(&slot->session, batch);
     }
     if (step->len > 0) {
+        CHECK((slot->in_flight & FLIGHT_CALLBACK) == 0); /* it might be cutting */
         receive_plain(engine, slot, step->len, batch);
     }
 }

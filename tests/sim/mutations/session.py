@@ -15,8 +15,14 @@ SESSION = (
     one(
         "callback-overlap",
         "session.c",
-        "    if (pending == 0 || (slot->in_flight & FLIGHT_CALLBACK) != 0) {\n",
-        "    if (pending == 0) {\n",
+        "(slot->in_flight & (FLIGHT_CALLBACK | FLIGHT_FILTER)) != 0",
+        "(slot->in_flight & FLIGHT_FILTER) != 0",
+    ),
+    one(
+        "callback-in-a-step",
+        "session.c",
+        "(slot->in_flight & (FLIGHT_CALLBACK | FLIGHT_FILTER)) != 0",
+        "(slot->in_flight & FLIGHT_CALLBACK) != 0",
     ),
     one(
         "receive-in-callback",
