@@ -27,6 +27,8 @@ static void look(engine_t *engine, slot_t *slot, uint64_t now_ns)
         return;
     } else if (slot->state == SLOT_FLUSHING) {
         session_overdue(engine, slot, now_ns);
+    } else if (slot->state == SLOT_DRAINING) {
+        session_sever(engine, slot);
     } else if (slot->state == SLOT_RECYCLING || slot->state == SLOT_COOLING) {
         recycle_overdue(engine, slot, now_ns);
     }
@@ -49,7 +51,9 @@ static void stop_slot(engine_t *engine, slot_t *slot, uint64_t now_ns, bool late
     ending_t ending = ending_local(REASON_SHUTDOWN);
     switch (slot->state) {
     case SLOT_ACCEPTING:
-        io_cancel(engine->io, engine->listener, &slot->life.io);
+        if (engine->listener != IO_SOCK_NONE) {
+            io_cancel(engine->io, engine->listener, &slot->life.io);
+        }
         break;
     case SLOT_OPEN:
         if (late) {
@@ -71,7 +75,7 @@ static void stop_slot(engine_t *engine, slot_t *slot, uint64_t now_ns, bool late
         break;
     case SLOT_RECYCLING:
     case SLOT_COOLING:
-        recycle_cancel(engine, slot);
+        recycle_stop(engine, slot, late);
         break;
     default:
         break;
@@ -99,6 +103,14 @@ static bool is_quiet(engine_t *engine)
     return quiet;
 }
 
+static bool accepts_wait(engine_t *engine)
+{
+    mutex_lock(&engine->lock);
+    bool wait = engine->stats.accepts_pending > 0;
+    mutex_unlock(&engine->lock);
+    return wait;
+}
+
 static void retire_slots(engine_t *engine)
 {
     uint32_t count = table_count(&engine->table);
@@ -117,16 +129,34 @@ static void retire_slots(engine_t *engine)
     }
 }
 
+/* Accepts that no cancel ends are ended with their listener. First all are told that it will be
+ * gone: a step later, when each slot's lock has been taken, nobody is in a call on it. */
+static void sever_listener(engine_t *engine, uint64_t now_ns)
+{
+    if (atomic_u32_load(&engine->deaf) != 0) {
+        if (engine->listener != IO_SOCK_NONE) {
+            io_sock_sever(engine->io, &engine->listener, false);
+        }
+    } else if (engine->sever_ns == 0) {
+        engine->sever_ns = now_ns + CANCEL_PATIENCE_NS;
+    } else if (now_ns >= engine->sever_ns && accepts_wait(engine)) {
+        atomic_u32_store(&engine->deaf, 1);
+    }
+}
+
 /* One step of the stop; true when all is done. */
 static bool stop_step(engine_t *engine, uint64_t now_ns)
 {
     atomic_u32_store(&engine->stop, STOP_BEGUN);
     stop_slots(engine, now_ns);
     if (!is_quiet(engine)) {
+        sever_listener(engine, now_ns);
         return false;
     }
     retire_slots(engine);
-    io_sock_close(engine->io, &engine->listener, false);
+    if (engine->listener != IO_SOCK_NONE) {
+        io_sock_close(engine->io, &engine->listener, false);
+    }
     atomic_u32_store(&engine->stop, STOP_STOPPED);
     io_wake(engine->io, 1);
     return true;

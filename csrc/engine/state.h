@@ -18,6 +18,9 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
+/* What a cancel has not brought in so long, closing the handle brings. */
+#define CANCEL_PATIENCE_NS (2 * NS_PER_S)
+
 typedef enum {
     STOP_NOT,     /* serving */
     STOP_BEGUN,   /* accepts are cancelled, sessions flush */
@@ -74,6 +77,8 @@ struct engine {
     atomic_u32_t stop;              /* stop_t */
     atomic_u32_t stop_asked;
     atomic_u64_t stop_deadline_ns;
+    uint64_t sever_ns; /* the manager's: when accepts that a cancel has not ended are to end */
+    atomic_u32_t deaf; /* the listener may be gone: nobody accepts on it any more */
 };
 
 static inline bool engine_is_stopping(engine_t *engine)

@@ -16,7 +16,7 @@
  *  - At most one receive, one send, and one of accept/disconnect are outstanding on a socket.
  *  - A completion may be dequeued by another thread before the submit has returned.
  *  - io_cancel is advisory: the completion still comes, cancelled or not.
- *  - A socket is closed only when nothing is outstanding on it.
+ *  - A socket is closed only when nothing is outstanding on it. The exception is io_sock_sever.
  *  - All calls may be made from any thread, except that two calls which submit,
  *    cancel or close on one and the same socket are serialized by the caller. A
  *    listener takes accepts and cancels from several threads at once; it is closed
@@ -175,6 +175,11 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
 
 /* Closes *INOUT and sets it to IO_SOCK_NONE; RESET sends RST instead of FIN. */
 void io_sock_close(io_t *io, io_sock_t *inout, bool reset);
+
+/* The last resort, where an io_cancel has brought nothing: what is outstanding on *INOUT, be it a
+ * listener or not, completes, because its handle is closed, as by io_sock_close, or because a
+ * cancel always brings something here. *INOUT is then IO_SOCK_NONE, or still to be closed. */
+void io_sock_sever(io_t *io, io_sock_t *inout, bool reset);
 
 /* Up to MAX completions; waits for the first up to TIMEOUT_MS. Returns their number: 0
  * after a time-out, and for a wake-up alone. A worker that calls it has finished with the

@@ -51,8 +51,10 @@ typedef struct {
 #define NT_INVALID_PARAMETER      0xC000000Du
 #define NT_INSUFFICIENT_RESOURCES 0xC000009Au
 #define NT_CANCELLED              0xC0000120u
+#define NT_LOCAL_DISCONNECT       0xC000013Bu
 #define NT_INVALID_CONNECTION     0xC0000140u
 #define NT_CONNECTION_RESET       0xC000020Du
+#define NT_CONNECTION_ABORTED     0xC0000241u
 
 /* The entry for CODE. A code that the table lacks gets an entry made of it: an
  * error severity is CLOSE by the stack, anything milder is OK; the code stays as it is. */

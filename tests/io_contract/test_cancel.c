@@ -164,6 +164,59 @@ static void cancel_one_of_two(test_t *t)
     free(data);
 }
 
+/* Ends CALL, on what was *SOCK before it was severed: by that, or where it is still open, by what
+ * always ends an operation there. */
+static void await_severed(rig_t *rig, call_t *call, io_sock_t sock)
+{
+    if (sock != IO_SOCK_NONE) {
+        io_cancel(rig->io, sock, &call->op);
+    }
+    rig_await(rig, call);
+    REQUIRE(rig->t, !call_good(call));
+}
+
+static void sever_a_connection(test_t *t)
+{
+    rig_t rig;
+    conn_t conn;
+    rig_open(&rig, t);
+    rig_connect_narrow(&rig, &conn);
+    uint32_t len = 8000000;
+    void *data = calloc(1, len);
+    REQUIRE(t, data != NULL);
+    do {
+        REQUIRE(t, rig_send(&rig, &conn.send, conn.sock, data, len) == 0);
+        (void)rig_pump(&rig, QUIET_MS);
+    } while (!conn.send.outstanding);
+    char buf[16];
+    REQUIRE(t, rig_recv(&rig, &conn.recv, conn.sock, buf, sizeof buf) == 0);
+    io_sock_sever(rig.io, &conn.sock, true);
+    await_severed(&rig, &conn.send, conn.sock);
+    await_severed(&rig, &conn.recv, conn.sock);
+    io_sock_close(rig.io, &conn.sock, true);
+    peer_close(&conn.peer);
+    rig_close(&rig);
+    free(data);
+}
+
+static void sever_a_listener(test_t *t)
+{
+    rig_t rig;
+    rig_open(&rig, t);
+    accept_t accepts[2];
+    memset(accepts, 0, sizeof accepts);
+    for (int i = 0; i < 2; i++) {
+        accepts[i].sock = IO_SOCK_NONE;
+        REQUIRE(t, rig_accept(&rig, &accepts[i]) == 0);
+    }
+    io_sock_sever(rig.io, &rig.listener, false);
+    for (int i = 0; i < 2; i++) {
+        await_severed(&rig, &accepts[i].call, rig.listener);
+        io_sock_close(rig.io, &accepts[i].sock, false);
+    }
+    rig_close(&rig);
+}
+
 const test_entry_t tests_cancel[] = {
     {"cancel_an_accept", cancel_an_accept},
     {"cancel_an_accept_too_late", cancel_an_accept_too_late},
@@ -172,5 +225,7 @@ const test_entry_t tests_cancel[] = {
     {"cancel_after_the_completion", cancel_after_the_completion},
     {"cancel_a_blocked_send", cancel_a_blocked_send},
     {"cancel_one_of_two", cancel_one_of_two},
+    {"sever_a_connection", sever_a_connection},
+    {"sever_a_listener", sever_a_listener},
     {NULL, NULL},
 };

@@ -126,6 +126,17 @@ static void config__linger(world_config_t *config, const plan_t *plan)
     }
 }
 
+/* In a third of the worlds a cancel may bring nothing, or too much. */
+static void config__cancels(sim_config_t *sim, const plan_t *plan)
+{
+    rng_t apart = {.state = rng_mix(plan->seed ^ 0xCA9Cu)};
+    if (rng_below(&apart, 3) == 0) {
+        sim->odds_cancel_ignored = config__odds(&apart, 65536);
+        sim->odds_cancel_aborts = config__odds(&apart, 32768);
+        sim->odds_cancel_later = config__odds(&apart, 16384);
+    }
+}
+
 void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
 {
     memset(config, 0, sizeof *config);
@@ -167,6 +178,7 @@ void config_make(world_config_t *config, const plan_t *plan, rng_t *rng)
     apart.state = rng_mix(plan->seed ^ 0x5BA2u);
     config->engine.spare_max = rng_below(&apart, 4) == 0 ? rng_below(&apart, 8) : SPARE_ENOUGH;
     config->engine.quiet_ns = 100 * NS_PER_MS << rng_below(&apart, 8);
+    config__cancels(&config->sim, plan);
     if (plan->calm) {
         config->sim =
             (sim_config_t){.seed = config->sim.seed, .hosts = config->sim.hosts, .reuse = true};

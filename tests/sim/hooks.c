@@ -21,6 +21,7 @@ void __real_slot_set_state(slot_t *slot, slot_state_t to);
 int __real_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout,
                      io_accept_buf_t *buf);
 void __real_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
+void __real_io_sock_sever(io_t *io, io_sock_t *inout, bool reset);
 bool __real_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 bool __real_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
@@ -45,6 +46,7 @@ bool __wrap_io_probe_recycling(uint32_t timeout_ms);
 int __wrap_io_accept(io_t *io, io_op_t *op, io_sock_t listener, io_sock_t *inout,
                      io_accept_buf_t *buf);
 void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op);
+void __wrap_io_sock_sever(io_t *io, io_sock_t *inout, bool reset);
 bool __wrap_batch_add(batch_t *batch, event_kind_t kind, slot_t *slot);
 void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 bool __wrap_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
@@ -163,6 +165,9 @@ void __wrap_slot_set_state(slot_t *slot, slot_state_t to)
     if (hooks__world != NULL && to == SLOT_OPEN) {
         thrift_came(hooks__world);
     }
+    if (hooks__world != NULL && to == SLOT_REPLACING) {
+        patience_forget(hooks__world, slot);
+    }
     if (hooks__world != NULL && to == SLOT_DRAINING) {
         patience_note_drain(hooks__world, slot);
     }
@@ -253,7 +258,18 @@ void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
     if (operation->kind == OPERATION_ACCEPT && slot_of(operation)->let_go) {
         thrift_lets_go(hooks__world, false);
     }
+    if (operation->kind == OPERATION_DISCONNECT) {
+        patience_check_cancel(hooks__world, slot_of(operation));
+    }
     __real_io_cancel(io, sock, op);
+}
+
+void __wrap_io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
+{
+    if (inout != &hooks__world->engine->listener) {
+        patience_note_sever(hooks__world, LIST_ENTRY(inout, slot_t, sock));
+    }
+    __real_io_sock_sever(io, inout, reset);
 }
 
 /* From here to its settling an event is in somebody's hand. */

@@ -7,11 +7,37 @@
 #define QUIET_NS          (2 * NS_PER_S)
 #define QUIET_STOPPING_NS (100 * NS_PER_MS)
 
-uint64_t patience_look_ns(const world_t *world)
+static uint64_t patience__look_ns(const world_t *world)
 {
     uint64_t look_ns = world->config.engine.linger_ns / LOOKS_PER_LINGER;
     look_ns = look_ns > QUIET_NS ? QUIET_NS : look_ns;
     return (look_ns > QUIET_STOPPING_NS ? look_ns : QUIET_STOPPING_NS) + 1;
+}
+
+uint64_t patience_span_ns(const world_t *world, const slot_t *slot)
+{
+    uint64_t linger_ns = world->config.engine.linger_ns;
+    bool parts = slot->state == SLOT_RECYCLING || slot->state == SLOT_COOLING;
+    if (slot->state == SLOT_DRAINING || (parts && slot->given_up)) {
+        return CANCEL_PATIENCE_NS;
+    }
+    if (slot->state == SLOT_RECYCLING) {
+        return 250 * NS_PER_MS;
+    }
+    if (slot->state == SLOT_FLUSHING) {
+        return patience__look_ns(world);
+    }
+    bool capped = slot->cause == CAUSE_COOLING_CAP && linger_ns < 245 * NS_PER_S;
+    return capped ? linger_ns : 245 * NS_PER_S;
+}
+
+void patience_check_cancelled(world_t *world, const slot_t *slot, uint32_t flight,
+                              const io_op_t *op)
+{
+    CHECK_THAT(world,
+               (slot->in_flight & flight) == 0 || sim_is_ready(world->io, op) ||
+                   (slot->sock != IO_SOCK_NONE && slot->deadline_ns != 0),
+               "slot %u waits for ever for what it has cancelled", slot->index);
 }
 
 void patience_check_bound(world_t *world, const slot_t *slot)
@@ -61,6 +87,46 @@ void patience_note_drain(world_t *world, const slot_t *slot)
         sim_client_has_read(world->io, sim_conn_of(world->io, slot->sock));
 }
 
+void patience_check_cancel(world_t *world, const slot_t *slot)
+{
+    uint32_t conn = sim_conn_of(world->io, slot->sock);
+    if (conn == SIM_CONN_NONE || !world->config.sim.tells_acks ||
+        sim_client_has_read(world->io, conn) >= slot->sent) {
+        return;
+    }
+    uint64_t until_ns = sim_conn_went_ns(world->io, conn) + world->config.engine.linger_ns;
+    uint64_t stops_ns = atomic_u64_load(&world->engine->stop_deadline_ns);
+    until_ns = world->stop_asked && stops_ns < until_ns ? stops_ns : until_ns;
+    CHECK_THAT(world, slot->cause == CAUSE_COOLING_DEADLINE || io_now_ns(world->io) >= until_ns,
+               "slot %u: its client reads its last answer, and the disconnect is cancelled",
+               slot->index);
+}
+
+void patience_note_sever(world_t *world, const slot_t *slot)
+{
+    const io_op_t *ops[] = {&slot->recv.io, &slot->send.io};
+    const uint32_t flights[] = {FLIGHT_RECV, FLIGHT_SEND | FLIGHT_LIFE};
+    bool asked = false;
+    for (int i = 0; i < 2; i++) {
+        asked |= (slot->in_flight & flights[i]) != 0 && sim_is_ending(world->io, ops[i]);
+    }
+    CHECK_THAT(world, asked, "slot %u: its socket is closed, and nothing was cancelled before",
+               slot->index);
+    if (slot->state == SLOT_DRAINING) {
+        uint32_t conn = sim_conn_of(world->io, slot->sock);
+        world->severed[slot->index] = conn + 1;
+        sim_conn_keep(world->io, conn, true);
+    }
+}
+
+void patience_forget(world_t *world, const slot_t *slot)
+{
+    if (world->severed[slot->index] != 0) {
+        sim_conn_keep(world->io, world->severed[slot->index] - 1, false);
+        world->severed[slot->index] = 0;
+    }
+}
+
 static uint64_t patience__lacks(const rec_t *rec, uint64_t read, uint64_t sent)
 {
     return rec->accepted - (read < sent ? read : sent);
@@ -73,7 +139,7 @@ void patience_check_unsent(world_t *world, const rec_t *rec, const slot_t *slot)
     uint64_t sent = toying ? slot->session.bytes_sent : sim_conn_reported(world->io, rec->conn);
     uint64_t queued = rec->accepted - sent;
     bool in_order = slot->session.peer_eof && queued == 0 && unsent == 0;
-    if (rec->sending || in_order) {
+    if (rec->sending || in_order || slot->sock == IO_SOCK_NONE) {
         return;
     }
     uint64_t least = queued;

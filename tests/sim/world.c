@@ -135,7 +135,11 @@ void world_step(world_t *world)
 
 static void world__stop(world_t *world, uint64_t drain_ns)
 {
+    const sim_config_t *sim = &world->config.sim;
     uint64_t slack_ns = 3 * NS_PER_S + 4 * world->config.manager_late_ns;
+    if (sim->odds_cancel_ignored + sim->odds_cancel_later > 0) {
+        slack_ns += CANCEL_PATIENCE_NS * 16 / 15 + 3 * world->config.manager_late_ns;
+    }
     sim_trace(world->io, "stop", drain_ns, 0);
     world->stop_asked = true;
     world->stop_due_ns = io_now_ns(world->io) + drain_ns + slack_ns + 2 * world->config.think_ns;

@@ -316,6 +316,7 @@ typedef struct world {
     uint64_t settled_ns[SLOTS_MAX];   /* when an event of the slot was last settled */
     token_t timed_out[SLOTS_MAX];     /* who was ended for its silence there, last */
     uint64_t drained_read[SLOTS_MAX]; /* what the client had read when its session began to drain */
+    uint32_t severed[SLOTS_MAX];      /* whose socket was closed under its operations, + 1 */
     bool held[SLOTS_MAX];             /* there is an event of the slot that is not settled */
     bool touched[SLOTS_MAX];
     uint32_t touched_list[SLOTS_MAX];
@@ -420,14 +421,24 @@ uint64_t silence_message_ns(const session_t *session);
 void silence_check(world_t *world, slot_t *slot, reason_t reason);
 
 /* patience.c: clients have the time that they may take for an orderly end, and no more. */
-/* How far away the next look at one may be. */
-uint64_t patience_look_ns(const world_t *world);
+/* How long SLOT, which is ending or disconnected, may wait until it is looked at again. */
+uint64_t patience_span_ns(const world_t *world, const slot_t *slot);
+/* What SLOT has cancelled, OP with its bit FLIGHT, has a time to end in; or its socket has been
+ * closed for that, and it is over. */
+void patience_check_cancelled(world_t *world, const slot_t *slot, uint32_t flight,
+                              const io_op_t *op);
 /* SLOT, which is FLUSHING, is not past all bounds. */
 void patience_check_bound(world_t *world, const slot_t *slot);
 /* It is given up. */
 void patience_check_end(world_t *world, const slot_t *slot, uint64_t now_ns);
 /* SLOT begins to drain. */
 void patience_note_drain(world_t *world, const slot_t *slot);
+/* The disconnect of SLOT's socket is about to be cancelled, which may abort the connection. */
+void patience_check_cancel(world_t *world, const slot_t *slot);
+/* SLOT's socket is about to be closed under what is outstanding on it, */
+void patience_note_sever(world_t *world, const slot_t *slot);
+/* and its session is over. */
+void patience_forget(world_t *world, const slot_t *slot);
 /* What is told as UNSENT of REC's, whose slot it was, is what its client is known to lack. */
 void patience_check_unsent(world_t *world, const rec_t *rec, const slot_t *slot);
 

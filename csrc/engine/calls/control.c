@@ -236,7 +236,7 @@ call_t engine_rtt(engine_t *engine, token_t token, uint32_t *rtt_us)
     if (slot == NULL) {
         return result;
     }
-    *rtt_us = io_rtt_us(engine->io, slot->sock);
+    *rtt_us = slot->sock == IO_SOCK_NONE ? 0 : io_rtt_us(engine->io, slot->sock);
     mutex_unlock(&slot->lock);
     return CALL_OK;
 }

@@ -33,7 +33,11 @@ static void post(engine_t *engine, slot_t *slot)
     slot->sock_fresh = !had_sock;
     slot->let_go = false;
     io_op_t *op = slot_arm(slot, OPERATION_ACCEPT);
-    int status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
+    int status = (int)(int32_t)NT_CANCELLED;
+    op->error = 0;
+    if (atomic_u32_load(&engine->deaf) == 0) {
+        status = io_accept(engine->io, op, engine->listener, &slot->sock, &slot->accept_buf);
+    }
     /* Once it is posted, the socket is the backend's until the completion. */
     bool had_any = false;
     bool created = status >= 0 && slot->sock_fresh && IO_ACCEPT_MAKES_SOCK;
@@ -126,6 +130,9 @@ bool pool_accepted(engine_t *engine, slot_t *slot, const io_event_t *event, uint
     mutex_lock(&slot->lock);
     bool created = slot->sock_fresh && slot->sock != IO_SOCK_NONE;
     bool let_go = slot->let_go;
+    if (status >= 0 && atomic_u32_load(&engine->deaf) != 0) {
+        status = (int32_t)NT_CANCELLED; /* the server stops, and would only refuse it */
+    }
     if (status >= 0) {
         status = io_accept_finish(engine->io, engine->listener, slot->sock, &slot->accept_buf,
                                   &engine->options.listen.accepted, &comer->peer, &comer->local);

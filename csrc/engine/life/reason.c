@@ -85,6 +85,7 @@ const char *cause_name(cause_t cause)
         [CAUSE_DISCONNECT_FAILED] = "disconnect_failed",
         [CAUSE_COOLING_CAP] = "cooling_cap",
         [CAUSE_COOLING_DEADLINE] = "cooling_deadline",
+        [CAUSE_STUCK] = "stuck",
     };
     return names[cause];
 }

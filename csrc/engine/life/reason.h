@@ -74,6 +74,7 @@ typedef enum {
     CAUSE_DISCONNECT_FAILED, /* DisconnectEx failed */
     CAUSE_COOLING_CAP,       /* too many sockets were cooling */
     CAUSE_COOLING_DEADLINE,  /* DisconnectEx took too long */
+    CAUSE_STUCK,             /* an operation on it did not end when it was cancelled */
     CAUSE_COUNT,
     CAUSE_NONE = CAUSE_COUNT /* none: recycle it */
 } cause_t;

@@ -17,6 +17,9 @@
 static cause_t judge(engine_t *engine, const slot_t *slot)
 {
     const session_t *session = &slot->session;
+    if (slot->sock == IO_SOCK_NONE) {
+        return CAUSE_STUCK;
+    }
     if (engine->recycling == RECYCLING_OFF) {
         return CAUSE_OFF;
     }
@@ -50,7 +53,9 @@ static void replace(engine_t *engine, slot_t *slot, cause_t cause)
     slot->in_flight &= ~FLIGHT_CALLBACK;
     slot_set_state(slot, SLOT_REPLACING);
     slot_wipe(slot);
-    io_sock_close(engine->io, &slot->sock, reset);
+    if (slot->sock != IO_SOCK_NONE) {
+        io_sock_close(engine->io, &slot->sock, reset);
+    }
     slot_set_state(slot, SLOT_IDLE);
     mutex_unlock(&slot->lock);
     sockets_count_replaced(engine, cause);
@@ -117,8 +122,9 @@ static void disconnect(engine_t *engine, slot_t *slot)
     mutex_lock(&slot->lock);
     slot->in_flight &= ~FLIGHT_CALLBACK;
     slot_set_state(slot, SLOT_RECYCLING);
+    slot->sent = slot->session.bytes_sent;
+    slot->given_up = false;
     slot_wipe(slot);
-    slot->cause = CAUSE_DISCONNECT_FAILED;
     io_op_t *op = slot_arm(slot, OPERATION_DISCONNECT);
     agenda_set_deadline(engine, slot, io_now_ns(engine->io) + COOLING_AFTER_NS);
     int status = io_disconnect(engine->io, op, &slot->sock);
@@ -165,14 +171,14 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
         atomic_u64_add(&engine->cooling, (uint64_t)-1);
     }
     bool good = (int32_t)io_event_status(event) >= 0;
-    cause_t cause = (cause_t)slot->cause;
+    cause_t cause = slot->given_up ? (cause_t)slot->cause : CAUSE_DISCONNECT_FAILED;
     slot->cause = CAUSE_NONE;
     if (!good && slot->sock != IO_SOCK_NONE) {
         io_sock_close(engine->io, &slot->sock, false);
     }
     if (good && slot->sock == IO_SOCK_NONE) {
         good = false;
-        cause = CAUSE_UNSUPPORTED;
+        cause = slot->given_up ? cause : CAUSE_UNSUPPORTED; /* it was severed, too late */
     }
     agenda_set_deadline(engine, slot, 0);
     slot_set_state(slot, SLOT_IDLE);
@@ -183,28 +189,59 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
     give_back(engine, slot);
 }
 
-static void cancel(engine_t *engine, slot_t *slot, cause_t cause)
+/* A cancel may abort the connection, and nobody tells in advance whether it does. */
+static void cancel(engine_t *engine, slot_t *slot)
 {
-    slot->cause = (uint8_t)cause;
-    agenda_set_deadline(engine, slot, 0);
+    slot->given_up = true;
+    agenda_set_deadline(engine, slot, io_now_ns(engine->io) + CANCEL_PATIENCE_NS);
     io_cancel(engine->io, slot->sock, &slot->life.io);
+}
+
+/* Whether SLOT's client may still be reading what it was sent, so that an abort would take
+ * something away; OTHERWISE, where the stack does not tell. */
+static bool may_read(engine_t *engine, slot_t *slot, bool otherwise)
+{
+    uint64_t unacked = 0;
+    if (slot->sock == IO_SOCK_NONE) {
+        return false; /* it is closed already, in order */
+    }
+    return io_unacked(engine->io, slot->sock, slot->sent, &unacked) ? unacked > 0 : otherwise;
+}
+
+/* SLOT's disconnect takes long: it is given up at once where it is one too many, or later. */
+static void cool(engine_t *engine, slot_t *slot, uint64_t now_ns)
+{
+    slot_set_state(slot, SLOT_COOLING);
+    uint64_t wait_ns = COOLING_DEADLINE_NS;
+    slot->cause = CAUSE_COOLING_DEADLINE;
+    if (atomic_u64_add(&engine->cooling, 1) > engine->options.cooling_max) {
+        slot->cause = CAUSE_COOLING_CAP;
+        wait_ns = engine->options.linger_ns < wait_ns ? engine->options.linger_ns : wait_ns;
+        if (!may_read(engine, slot, true)) {
+            cancel(engine, slot);
+            return;
+        }
+    }
+    agenda_set_deadline(engine, slot, now_ns + wait_ns);
 }
 
 void recycle_overdue(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
-    if (slot->state == SLOT_COOLING) {
-        cancel(engine, slot, CAUSE_COOLING_DEADLINE);
-        return;
-    }
-    slot_set_state(slot, SLOT_COOLING);
-    if (atomic_u64_add(&engine->cooling, 1) > engine->options.cooling_max) {
-        cancel(engine, slot, CAUSE_COOLING_CAP);
+    if (slot->given_up) {
+        agenda_set_deadline(engine, slot, 0);
+        io_sock_sever(engine->io, &slot->sock, false);
+    } else if (slot->state == SLOT_COOLING) {
+        cancel(engine, slot);
     } else {
-        agenda_set_deadline(engine, slot, now_ns + COOLING_DEADLINE_NS);
+        cool(engine, slot, now_ns);
     }
 }
 
-void recycle_cancel(engine_t *engine, slot_t *slot)
+void recycle_stop(engine_t *engine, slot_t *slot, bool late)
 {
-    cancel(engine, slot, CAUSE_STOPPING);
+    bool cools = slot->state == SLOT_COOLING;
+    if (!slot->given_up && (late || !may_read(engine, slot, !cools))) {
+        slot->cause = CAUSE_STOPPING;
+        cancel(engine, slot);
+    }
 }

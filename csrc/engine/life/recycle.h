@@ -15,7 +15,8 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
 /* The manager's look at a disconnect that is past its deadline. The slot's lock is held. */
 void recycle_overdue(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
-/* Gives a disconnect up because the server stops. The slot's lock is held. */
-void recycle_cancel(engine_t *engine, slot_t *slot);
+/* Gives a disconnect up because the server stops, unless its client may still be reading what it
+ * was sent and it is not LATE yet. The slot's lock is held. */
+void recycle_stop(engine_t *engine, slot_t *slot, bool late);
 
 #endif

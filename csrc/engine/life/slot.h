@@ -132,6 +132,7 @@ typedef struct slot {
     uint8_t cause;           /* cause_t: why a disconnect under way is given up */
     bool sock_fresh;         /* made by the accept that is posted, and not counted yet */
     bool let_go;             /* the accept that is posted is being cancelled: the pool shrinks */
+    bool given_up;           /* the disconnect that is in flight is, for CAUSE */
     bool kicked;             /* it is on the engine's kick list */
     struct slot *dirty_next; /* on a batch's dirty list, which its worker owns */
     struct batch *dirty;     /* the batch whose worker will flush the queue */
@@ -145,6 +146,7 @@ typedef struct slot {
         operation_t life; /* accept or disconnect: they do not meet, and neither meets a send */
     };
     uint64_t deadline_ns;   /* of what the slot waits for; 0 = none. A session has its own, too */
+    uint64_t sent;          /* bytes that its client was sent, while it is disconnected */
     wheel_timer_t timer;    /* comes up at the first of them, or before */
     list_node_t pool_node;  /* among the idle slots; guarded by the pool's lock */
     struct slot *kick_next; /* on the engine's kick list */

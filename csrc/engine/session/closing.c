@@ -33,6 +33,9 @@ void session_count_unsent(engine_t *engine, slot_t *slot)
 {
     session_t *session = &slot->session;
     uint64_t unacked = 0;
+    if (slot->sock == IO_SOCK_NONE) {
+        return; /* it was severed, and what the client lacked then it will never get */
+    }
     (void)io_unacked(engine->io, slot->sock, session_taken(session), &unacked);
     if (session->filter != NULL) {
         unacked =
@@ -47,7 +50,8 @@ static void drain(engine_t *engine, slot_t *slot)
     slot_set_state(slot, SLOT_DRAINING);
     atomic_u32_store(&slot->session.mute, 1);
     slot->pending &= PENDING_OPEN;
-    agenda_set_deadline(engine, slot, 0);
+    bool waits = (slot->in_flight & (FLIGHT_RECV | FLIGHT_SEND)) != 0;
+    agenda_set_deadline(engine, slot, waits ? io_now_ns(engine->io) + CANCEL_PATIENCE_NS : 0);
     if (slot->in_flight & FLIGHT_RECV) {
         io_cancel(engine->io, slot->sock, &slot->recv.io);
     }
@@ -62,6 +66,16 @@ void session_drain(engine_t *engine, slot_t *slot, const ending_t *ending)
     if (slot->state != SLOT_DRAINING) {
         session_count_unsent(engine, slot);
         drain(engine, slot);
+    }
+}
+
+void session_sever(engine_t *engine, slot_t *slot)
+{
+    agenda_set_deadline(engine, slot, 0);
+    if ((slot->in_flight & (FLIGHT_RECV | FLIGHT_SEND)) != 0) {
+        session_count_unsent(engine, slot);
+        bool reset = slot->session.reset || slot->session.cut_short;
+        io_sock_sever(engine->io, &slot->sock, reset);
     }
 }
 

@@ -38,6 +38,9 @@ bool session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 /* FLUSHING: the server stops, which may be a reason to wait no longer. */
 void session_hurry(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
+/* DRAINING, for so long that no cancel will end what is in flight: the handle's close does. */
+void session_sever(engine_t *engine, slot_t *slot);
+
 /* DRAINING: a send has come back after all. */
 void session_count_unsent(engine_t *engine, slot_t *slot);
 

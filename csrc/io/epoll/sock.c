@@ -422,6 +422,13 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
     }
 }
 
+void io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
+{
+    (void)io;
+    (void)inout;
+    (void)reset; /* a cancel is this backend's own affair, and always ends what waits */
+}
+
 int io_sock_name(io_t *io, io_sock_t sock, io_addr_t *out)
 {
     (void)io;

@@ -299,3 +299,9 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
     }
     *inout = IO_SOCK_NONE;
 }
+
+void io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
+{
+    /* The packets of what was outstanding come to the port all the same. */
+    io_sock_close(io, inout, reset);
+}

@@ -163,3 +163,17 @@ void sim_listener_look(io_t *io)
         }
     }
 }
+
+void sim_listener_close(io_t *io)
+{
+    while (io->accepts_count > 0) {
+        sim_count_fault(io, SIM_FAULT_severed);
+        backlog__end(io, 0, NT_CANCELLED);
+    }
+    while (io->backlog_count > 0) {
+        uint32_t waiting = io->backlog[--io->backlog_count];
+        sim_conn_kill(io, waiting, NT_CONNECTION_RESET);
+        sim_conn_part(io, waiting);
+    }
+    io->listener = IO_SOCK_NONE;
+}

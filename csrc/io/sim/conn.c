@@ -18,10 +18,16 @@ void sim_conn_kill(io_t *io, uint32_t index, uint32_t status)
 static void conn__free_if_over(io_t *io, uint32_t index)
 {
     sim_conn_t *conn = &io->conns[index];
-    if (conn->state == CONN_PARTED && conn->client_gone) {
+    if (conn->state == CONN_PARTED && conn->client_gone && !conn->kept) {
         conn->state = CONN_FREE;
         io->conns_free[io->conns_free_count++] = index;
     }
+}
+
+void sim_conn_keep(io_t *io, uint32_t index, bool kept)
+{
+    io->conns[index].kept = kept;
+    conn__free_if_over(io, index);
 }
 
 void sim_conn_part(io_t *io, uint32_t index)

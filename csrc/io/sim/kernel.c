@@ -142,6 +142,28 @@ static void kernel__look_send(io_t *io, const sim_sock_t *sock)
     }
 }
 
+void sim_kernel_sever(io_t *io, const sim_sock_t *sock)
+{
+    const uint32_t owned[] = {sock->recv, sock->send, sock->life};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
+        sim_op_t *record = owned[i] == SIM_INDEX_NONE ? NULL : &io->ops[owned[i]];
+        if (record == NULL) {
+            continue;
+        }
+        record->frees_sock = false; /* there is none any more */
+        if (record->ready) {
+            continue;
+        }
+        sim_count_fault(io, SIM_FAULT_severed);
+        if (record->kind == SIM_SEND) {
+            sim_op_check(io, record);
+            kernel__lose_tail(io, &io->conns[sock->conn], record,
+                              kernel__room(&io->conns[sock->conn]));
+        }
+        sim_op_end(io, record, NT_LOCAL_DISCONNECT, 0);
+    }
+}
+
 /* The socket is free for its next client. */
 static void kernel__disconnected(io_t *io, io_sock_t handle, sim_op_t *record)
 {

@@ -38,6 +38,7 @@ typedef struct {
     io_sock_t sock;  /* of an accept: the one that it is to fill, perhaps none */
     bool ready;      /* complete, and not dequeued */
     bool cancelled;  /* it was asked to end */
+    bool ignores;    /* so it was, and that does nothing */
     bool held;       /* the model takes its time until DUE_NS */
     bool sets_sock;  /* *INOUT = SOCK when it is dequeued */
     bool frees_sock; /* it is closed then, and *INOUT is none */
@@ -107,6 +108,7 @@ typedef struct {
     bool client_fin;
     bool client_left; /* its socket is closed */
     bool client_gone; /* and the test has forgotten it */
+    bool kept;        /* but is not through with it */
     bool vanished;
     bool server_fin;
 } sim_conn_t;
@@ -124,6 +126,7 @@ struct io {
     sim_config_t config;
     sim_hooks_t hooks;
     rng_t rng;
+    rng_t cancels; /* what becomes of cancels: worlds without such faults go on as they did */
     uint64_t now_ns;
     uint64_t trace;
     FILE *trace_file;
@@ -213,9 +216,13 @@ bool sim_cancel_wins(io_t *io);
 void sim_kernel_look(io_t *io, io_sock_t handle);
 /* Sends at once what there is room for: the number of bytes, 0 where it is not to be. */
 uint32_t sim_send_now(io_t *io, const sim_sock_t *sock, const io_buf_t *bufs, uint32_t len);
+/* SOCK's handle is closed: what is outstanding on it ends. */
+void sim_kernel_sever(io_t *io, const sim_sock_t *sock);
 
 /* backlog.c */
 void sim_listener_look(io_t *io);
+/* The listener is closed: accepts end, and who waits is reset. */
+void sim_listener_close(io_t *io);
 
 /* conn.c */
 /* The connection is no more, and its operations end with STATUS. */

@@ -8,6 +8,7 @@ void sim_configure(io_t *io, const sim_config_t *config, const sim_hooks_t *hook
     io->config = *config;
     io->hooks = *hooks;
     io->rng.state = config->seed;
+    io->cancels.state = rng_mix(config->seed ^ 0xCA9Cu);
 }
 
 void sim_advance(io_t *io, uint64_t to_ns)
@@ -35,7 +36,12 @@ uint32_t sim_host_of(const io_addr_t *peer)
 bool sim_is_ending(const io_t *io, const io_op_t *op)
 {
     const sim_op_t *record = &io->ops[op->record - 1];
-    return record->cancelled || record->ready;
+    return record->cancelled || record->ignores || record->ready;
+}
+
+bool sim_is_ready(const io_t *io, const io_op_t *op)
+{
+    return io->ops[op->record - 1].ready;
 }
 
 bool sim_is_open(const io_t *io, io_sock_t sock)

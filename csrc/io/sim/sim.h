@@ -43,7 +43,11 @@ typedef enum { SIM_ACCEPT, SIM_DISCONNECT, SIM_RECV, SIM_SEND, SIM_KINDS } sim_k
     X(send_lost_tail) /* a send fails, and part of it reached the client */                        \
     X(cancel_lost)    /* a cancelled operation completes well */                                   \
     X(cancel_won)                                                                                  \
-    X(cancel_late) /* a cancelled operation takes its time */                                      \
+    X(cancel_late)    /* a cancelled operation takes its time */                                   \
+    X(cancel_later)   /* it takes more than anybody waits for */                                   \
+    X(cancel_ignored) /* a cancel does nothing */                                                  \
+    X(cancel_aborts)  /* a cancel takes the connection with it */                                  \
+    X(severed)        /* a socket is closed under an operation, which ends with it */              \
     X(disconnect_fails)                                                                            \
     X(disconnect_slow)      /* slower than a tick, without TIME_WAIT */                            \
     X(disconnect_time_wait) /* held up by TIME_WAIT */                                             \
@@ -73,6 +77,9 @@ typedef struct {
     uint32_t odds_lazy;       /* that what could complete now does so later */
     uint32_t odds_slow;       /* of a DisconnectEx that is slow */
     uint32_t odds_fd_lost;
+    uint32_t odds_cancel_ignored;
+    uint32_t odds_cancel_aborts;
+    uint32_t odds_cancel_later;
     uint64_t submit_fail_at; /* the number of the one submit that fails, from 1; 0 = none */
     int submit_fail_error;   /* its Winsock code */
 } sim_config_t;
@@ -139,6 +146,9 @@ void sim_client_reset(io_t *io, uint32_t index);
 void sim_client_vanish(io_t *io, uint32_t index, uint64_t dies_ns); /* UINT64_MAX = never */
 void sim_client_leave(io_t *io, uint32_t index); /* closes: what still comes is answered with RST */
 
+/* From KEPT to not KEPT a connection's index stays its own, whatever becomes of it. */
+void sim_conn_keep(io_t *io, uint32_t index, bool kept);
+
 /* The connection that SOCK serves, and what good completions told of bytes sent on it. */
 uint32_t sim_conn_of(io_t *io, io_sock_t sock);
 uint64_t sim_conn_taken(const io_t *io, uint32_t conn); /* bytes that reached it in truth */
@@ -161,7 +171,8 @@ uint32_t sim_host_of(const io_addr_t *peer);
 
 /* For the invariants. */
 bool sim_is_outstanding(const io_t *io, const io_op_t *op);
-bool sim_is_ending(const io_t *io, const io_op_t *op); /* it is cancelled, or complete */
+bool sim_is_ending(const io_t *io, const io_op_t *op); /* a cancel was tried, or it is complete */
+bool sim_is_ready(const io_t *io, const io_op_t *op);  /* it is complete */
 bool sim_is_open(const io_t *io, io_sock_t sock);
 uint32_t sim_open_socks(const io_t *io); /* the listener counts */
 uint32_t sim_outstanding(const io_t *io);

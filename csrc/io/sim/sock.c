@@ -272,10 +272,15 @@ int io_send(io_t *io, io_op_t *op, io_sock_t sock, const io_buf_t *bufs, uint32_
 
 bool io_unacked(io_t *io, io_sock_t sock, uint64_t taken, uint64_t *bytes)
 {
-    const sim_conn_t *conn = &io->conns[sock__connected(io, sock, "io_unacked")->conn];
-    if (!io->config.tells_acks) {
+    const sim_sock_t *place = sim_sock_at(io, sock);
+    if (place->state != SOCK_DISCONNECTING && place->state != SOCK_REUSABLE &&
+        place->state != SOCK_DEAD) {
+        (void)sock__connected(io, sock, "io_unacked");
+    }
+    if (!io->config.tells_acks || place->conn == SIM_INDEX_NONE) {
         return false;
     }
+    const sim_conn_t *conn = &io->conns[place->conn];
     /* What is read is acknowledged, and nothing else. */
     *bytes = taken > conn->read ? taken - conn->read : 0;
     return true;
@@ -353,6 +358,22 @@ int io_disconnect(io_t *io, io_op_t *op, io_sock_t *inout)
     return 0;
 }
 
+/* Whether a cancel of RECORD, on PLACE's socket, is none; it may take the connection with it. */
+static bool sock__ignores_cancel(io_t *io, const sim_sock_t *place, sim_op_t *record)
+{
+    if (rng_chance(&io->cancels, io->config.odds_cancel_ignored)) {
+        record->ignores = true;
+        sim_count_fault(io, SIM_FAULT_cancel_ignored);
+        sim_trace(io, "cancel ignored", record->kind, record->sock);
+        return true;
+    }
+    if (place->conn != SIM_INDEX_NONE && rng_chance(&io->cancels, io->config.odds_cancel_aborts)) {
+        sim_count_fault(io, SIM_FAULT_cancel_aborts);
+        sim_conn_kill(io, place->conn, NT_CONNECTION_ABORTED);
+    }
+    return false;
+}
+
 void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 {
     if (!sim_is_outstanding(io, op)) {
@@ -367,10 +388,17 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
     if (record->ready || record->cancelled) {
         return;
     }
+    if (record->ignores || sock__ignores_cancel(io, place, record)) {
+        return;
+    }
     record->cancelled = true;
     record->held = false;
     sim_trace(io, "cancel", record->kind, sock);
-    if (rng_chance(&io->rng, 16384)) {
+    /* Not of an accept: one that takes nobody meanwhile is not known of. */
+    if (!listens && rng_chance(&io->cancels, io->config.odds_cancel_later)) {
+        sim_count_fault(io, SIM_FAULT_cancel_later);
+        sim_hold(io, record, 10 * NS_PER_S);
+    } else if (rng_chance(&io->rng, 16384)) {
         sim_count_fault(io, SIM_FAULT_cancel_late);
         sim_hold(io, record, 40 * NS_PER_MS);
     }
@@ -379,6 +407,21 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
     } else {
         sim_look_at(io, sock);
     }
+}
+
+void io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
+{
+    sim_sock_t *place = sim_sock_at(io, *inout);
+    sim_trace(io, "sever", *inout, reset);
+    if (place->state == SOCK_LISTENING) {
+        sim_listener_close(io);
+    } else {
+        sim_kernel_sever(io, place);
+        place->recv = SIM_INDEX_NONE;
+        place->send = SIM_INDEX_NONE;
+        place->life = SIM_INDEX_NONE;
+    }
+    io_sock_close(io, inout, reset);
 }
 
 void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
@@ -392,12 +435,7 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
         if (io->accepts_count != 0) {
             sim_fail(io, "the listener is closed with %u accepts outstanding", io->accepts_count);
         }
-        while (io->backlog_count > 0) {
-            uint32_t waiting = io->backlog[--io->backlog_count];
-            sim_conn_kill(io, waiting, NT_CONNECTION_RESET);
-            sim_conn_part(io, waiting);
-        }
-        io->listener = IO_SOCK_NONE;
+        sim_listener_close(io);
     } else if (place->conn != SIM_INDEX_NONE) {
         const sim_conn_t *conn = &io->conns[place->conn];
         /* What is unread when a socket is closed makes its FIN an RST. */

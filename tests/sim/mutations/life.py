@@ -181,15 +181,66 @@ LIFE = (
     one(
         "cooling-deadline",
         "recycle.c",
-        "        agenda_set_deadline(engine, slot, now_ns + COOLING_DEADLINE_NS);\n",
-        "        agenda_set_deadline(engine, slot, 0);\n",
+        "    agenda_set_deadline(engine, slot, now_ns + wait_ns);\n",
+        "    agenda_set_deadline(engine, slot, 0);\n",
     ),
     one(
         "cooling-cap",
         "recycle.c",
-        "        cancel(engine, slot, CAUSE_COOLING_CAP);\n",
-        "        ;\n",
+        "atomic_u64_add(&engine->cooling, 1) > engine->options.cooling_max",
+        "atomic_u64_add(&engine->cooling, 1) > UINT64_MAX - 1",
     ),
+    # What no cancel ends.
+    one(
+        "drain-is-bounded",
+        "closing.c",
+        "waits ? io_now_ns(engine->io) + CANCEL_PATIENCE_NS : 0",
+        "waits ? 0 : 0",
+    ),
+    one(
+        "drain-severs",
+        "closing.c",
+        "        io_sock_sever(engine->io, &slot->sock, reset);\n",
+        "        (void)reset;\n",
+    ),
+    one(
+        "severed-is-counted-once",
+        "closing.c",
+        "        return; /* it was severed, and",
+        "        ; /* it was severed, and",
+    ),
+    one(
+        "severed-is-closed-once",
+        "recycle.c",
+        "    if (slot->sock != IO_SOCK_NONE) {\n        io_sock_close(engine->io, &slot->sock, reset);",
+        "    if (1) {\n        io_sock_close(engine->io, &slot->sock, reset);",
+    ),
+    one(
+        "disconnect-is-bounded",
+        "recycle.c",
+        "    agenda_set_deadline(engine, slot, io_now_ns(engine->io) + CANCEL_PATIENCE_NS);\n",
+        "    agenda_set_deadline(engine, slot, 0);\n",
+    ),
+    one(
+        "disconnect-severs",
+        "recycle.c",
+        "        io_sock_sever(engine->io, &slot->sock, false);\n",
+        "",
+    ),
+    one(
+        "given-up-once",
+        "recycle.c",
+        "    slot->given_up = true;\n",
+        "",
+    ),
+    one("given-up-is-over", "recycle.c", "    slot->given_up = false;\n", ""),
+    one(
+        "cap-lets-read",
+        "recycle.c",
+        "        if (!may_read(engine, slot, true)) {\n",
+        "        if (1) {\n",
+    ),
+    one("stop-lets-read", "recycle.c", "(late || !may_read(engine, slot, !cools))", "true"),
     # Recycling.
     one("reset-is-not-recycled", "recycle.c", "    if (session->reset) {", "    if (0) {"),
     one(

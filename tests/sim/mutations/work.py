@@ -30,7 +30,24 @@ WORK = (
         "        io_cancel(engine->io, engine->listener, &slot->life.io);\n",
         "",
     ),
-    one("stop-cancels-disconnects", "manager.c", "        recycle_cancel(engine, slot);\n", ""),
+    one(
+        "stop-cancels-disconnects",
+        "manager.c",
+        "        recycle_stop(engine, slot, late);\n",
+        "        (void)recycle_stop;\n",
+    ),
+    one(
+        "stop-severs-accepts",
+        "manager.c",
+        "            io_sock_sever(engine->io, &engine->listener, false);\n",
+        "            ;\n",
+    ),
+    one(
+        "stop-severs-no-listener-in-use",
+        "pool.c",
+        "    if (status >= 0 && atomic_u32_load(&engine->deaf) != 0) {",
+        "    if (0) {",
+    ),
     one(
         "stop-waits",
         "manager.c",
