@@ -27,8 +27,11 @@ class State(enum.Enum):
 class Opener(Protocol):
     """What an attempt opens."""
 
-    def open(self) -> "Engine":
-        """An engine that listens. In the manager's thread, as `keep`."""
+    def open(self, unwanted: Latch) -> "Engine":
+        """An engine that listens. In the manager's thread, as `keep`.
+
+        It may take its time, until UNWANTED is set.
+        """
 
     def keep(self, engine: "Engine") -> None:
         """ENGINE is about to serve: what was lent to it is its own."""
@@ -73,6 +76,7 @@ class Attempt:
         self._workers = workers
         self._stopped = stopped
         self._gone = Latch()  # nothing of it is left
+        self._unwanted = Latch()  # a stop has been asked for, or that it be undone
         self._engine: Engine | None = None
         self._manager: Thread | None = None
 
@@ -152,6 +156,8 @@ class Attempt:
 
     def _tell(self) -> None:
         """Tells the engine what has been asked for so far. Once it is there, its thread does."""
+        if self.is_stopping() or "undo" in self.marks:
+            self._unwanted.set()
         engine, opener = self._engine, self._opener
         if engine is None:
             return
@@ -208,7 +214,7 @@ class Attempt:
         assert opener is not None
         workers = Hands(self._workers)
         try:
-            engine = opener.open()
+            engine = opener.open(self._unwanted)
             crew = Crew(engine, workers, self._ended)
             opener.keep(engine)
             crew.start()

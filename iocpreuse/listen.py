@@ -1,15 +1,27 @@
 """Where a server listens: an address or a socket for the engine, and errors that name it."""
 
 import contextlib
+import errno
 import os
 import socket
 import sys
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+from iocpreuse.latch import Latch
 from iocpreuse.options import Settings
 
 # (4 or 6, packed address, port, flow, scope), as the engine takes it.
 Address = tuple[int, bytes, int, int, int]
+
+# Nothing tells when an address is free again.
+_RETRY_SECONDS: Final = 0.05
+
+# Winsock's EADDRINUSE, and what it says where the other socket has SO_EXCLUSIVEADDRUSE.
+_WINDOWS_IN_USE: Final = (10048, 10013)
+
+_Made = TypeVar("_Made")
 
 _VERSIONS: Final = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
@@ -73,8 +85,38 @@ def name_address(exc: OSError, settings: Settings) -> OSError:
     else:
         where = f"the socket given as sock, {settings.sock!r}"
     text = f"error while attempting to listen on {where}: {(exc.strerror or str(exc)).lower()}"
+    return _reworded(exc, text)
+
+
+def _reworded(exc: OSError, text: str) -> OSError:
     code: int | None = getattr(exc, "winerror", None)
     return OSError(exc.errno, text) if code is None else OSError(None, text, None, code)
+
+
+def _is_in_use(exc: OSError) -> bool:
+    code: int | None = getattr(exc, "winerror", None)
+    return exc.errno == errno.EADDRINUSE if code is None else code in _WINDOWS_IN_USE
+
+
+def patiently(make: Callable[[], _Made], seconds: float, unwanted: Latch) -> _Made:
+    """What MAKE makes, which is tried again for SECONDS while the address is in use.
+
+    Once UNWANTED is set it is not tried again: that ends a wait at once. The error that remains
+    says how long it was tried.
+    """
+    begun = time.monotonic()
+    while True:
+        try:
+            return make()
+        except OSError as exc:
+            if seconds == 0 or not _is_in_use(exc):
+                raise
+            error = exc
+        spent = time.monotonic() - begun
+        if spent >= seconds or unwanted.wait(min(_RETRY_SECONDS, seconds - spent)):
+            spent = min(time.monotonic() - begun, seconds)
+            tried = f"tried for {spent:.1f} s of bind_timeout={seconds:g}"
+            raise _reworded(error, f"{error.strerror} ({tried})") from None
 
 
 def duplicate(sock: socket.socket) -> socket.socket:

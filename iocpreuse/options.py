@@ -29,6 +29,8 @@ class Options(TypedDict, total=False):
     # Serve on this listening socket: once the server has started it is the server's, which closes
     # it when it stops. A start that fails gives it back.
     sock: socket.socket | None  # None
+    # The last process's clients may hold the address, on Windows, or that process itself.
+    bind_timeout: float  # s to try again while the address is in use; 0
     workers: int | None  # threads for callbacks; None = 4 with the GIL, else one per processor
     concurrency: int | None  # of them at once; None = 1 with the GIL, else one per processor
     attach_budget: float  # s a worker may keep a GIL that others want, to serve more; 0.001
@@ -76,6 +78,7 @@ class Settings:
     backlog: int = 0
     dual_stack: bool = True
     sock: socket.socket | None = None
+    bind_timeout: float = 0.0
     workers: int = 0
     concurrency: int = 0
     attach_budget: float = 0.001
@@ -261,6 +264,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "backlog": _int_or_zero(1, BYTES_MAX, "the system's maximum"),
     "dual_stack": _a_bool,
     "sock": _check_sock,
+    "bind_timeout": check_seconds,
     "workers": _int_or_zero(1, THREADS_MAX, "chosen per build"),
     "concurrency": _int_or_zero(1, THREADS_MAX, "chosen per build"),
     "attach_budget": _a_moment,

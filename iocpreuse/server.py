@@ -11,7 +11,8 @@ from iocpreuse.callbacks import find_callbacks
 from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
 from iocpreuse.life import Life, State
-from iocpreuse.listen import LentSocket
+from iocpreuse.latch import Latch
+from iocpreuse.listen import LentSocket, patiently
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds
 from iocpreuse.pending import Aborted, Pending
@@ -442,12 +443,17 @@ class _Opening:
         sock = server._settings.sock
         self._sock = None if sock is None else LentSocket(sock)
 
-    def open(self) -> Engine:
+    def open(self, unwanted: Latch) -> Engine:
         server = self._server
         if self._sock is not None:
             with contextlib.suppress(OSError):  # it has been closed: make_engine says so
                 self._sock.lend()
-        return make_engine(server._settings, server._sessions, self._hooks)
+        settings = server._settings
+
+        def make() -> Engine:
+            return make_engine(settings, server._sessions, self._hooks)
+
+        return patiently(make, settings.bind_timeout, unwanted)
 
     def keep(self, engine: Engine) -> None:
         self._engine = engine
