@@ -19,7 +19,13 @@ OVERRIDES = "mscoree=;mshtml=;winemenubuilder.exe=;winedbg.exe=d"
 # is meant for the Python that runs here (PYTHONPATH, VIRTUAL_ENV) would mislead that one.
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "CI")
 SERVICES_S = 120
-PERSISTENCE_S = 60
+# Longer than any pause between two programs: Wine itself would start the installed server next,
+# whichever was wanted, and all that follows would be a test of that one.
+PERSISTENCE_S = 3600
+
+
+class WrongServerError(RuntimeError):
+    """Another wineserver answers in a prefix than the one that it was started with, or none."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,28 @@ class Prefix:
             with trace.open("wb") as file:
                 self._quietly(*command, "-d1", stderr=file.fileno())
         self._quietly("wine", "cmd", "/c", "exit")
+        self.check_server()
+
+    def answering(self) -> set[Path]:
+        """The program of the wineserver that serves this prefix now; none where none does."""
+        place = self.path.stat()
+        name = f"server-{place.st_dev:x}-{place.st_ino:x}"  # of the folder that it works in
+        found = set()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+                if (process / "cwd").readlink().name == name:
+                    found.add((process / "exe").readlink())
+        return found
+
+    def check_server(self) -> None:
+        """Raises WrongServerError unless the server that was asked for is the one that answers."""
+        found = self.answering()
+        if found != {self.server.resolve()}:
+            names = " and ".join(map(str, sorted(found))) or "no wineserver"
+            raise WrongServerError(
+                f"in the prefix {self.path} {names} answers, not {self.server}: "
+                "what is run there would not be a test of that one"
+            )
 
     def stop(self) -> None:
         """Ends every program of the prefix, and waits for that."""

@@ -33,6 +33,7 @@ def run(
     label: str | None = "",
 ) -> Finished:
     """Runs COMMAND in FOLDER. Its lines are printed as they come, after LABEL; None: not at all."""
+    prefix.check_server()
     # stdin from nowhere and stdout a pipe: on a file, Python dies in init_sys_streams.
     process = subprocess.Popen(
         ["wine", *map(str, command)],
@@ -56,6 +57,8 @@ def run(
         code = TIMED_OUT
     # A program left behind may hold the pipe open: what it still says is not waited for.
     reader.join(5)
+    if code != TIMED_OUT:
+        prefix.check_server()
     return Finished(code, "".join(lines))
 
 
