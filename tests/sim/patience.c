@@ -102,6 +102,12 @@ void patience_check_cancel(world_t *world, const slot_t *slot)
                slot->index);
 }
 
+uint32_t patience_conn_of(world_t *world, const slot_t *slot)
+{
+    bool severed = slot->sock == IO_SOCK_NONE && world->severed[slot->index] != 0;
+    return severed ? world->severed[slot->index] - 1 : sim_conn_of(world->io, slot->sock);
+}
+
 void patience_note_sever(world_t *world, const slot_t *slot)
 {
     const io_op_t *ops[] = {&slot->recv.io, &slot->send.io};

@@ -384,7 +384,7 @@ bool toying_is_cut_off(const world_t *world, uint32_t conn)
 /* Whether a client that never opened may end as ENDING says. */
 static bool toying__may_fail(world_t *world, const slot_t *slot, const ending_t *ending)
 {
-    uint32_t conn = sim_conn_of(world->io, slot->sock);
+    uint32_t conn = patience_conn_of(world, slot);
     switch (ending->reason) {
     case REASON_HANDSHAKE_TIMEOUT:
         world->totals->toys[TOY_failed_timeout]++;

@@ -122,7 +122,7 @@ static void disconnect(engine_t *engine, slot_t *slot)
     mutex_lock(&slot->lock);
     slot->in_flight &= ~FLIGHT_CALLBACK;
     slot_set_state(slot, SLOT_RECYCLING);
-    slot->sent = slot->session.bytes_sent;
+    slot->sent = session_taken(&slot->session);
     slot->given_up = false;
     slot_wipe(slot);
     io_op_t *op = slot_arm(slot, OPERATION_DISCONNECT);

@@ -51,7 +51,7 @@ WORK = (
     one(
         "stop-waits",
         "manager.c",
-        "    if (!is_quiet(engine)) {\n        return false;\n    }\n",
+        "        sever_listener(engine, now_ns);\n        return false;\n",
         "",
     ),
 )
