@@ -19,6 +19,7 @@ FOLDER = tree.TESTS / "fuzz"
 # What each target is about, wherever in csrc/engine it stands.
 TARGETS = {
     "framing": ("framing.c",),
+    "proxy": ("proxy.c", "ip_text.c"),
     "sendq": ("sendq.c", "sendbuf.c", "shared.c", "slab.c"),
 }
 # libFuzzer comes with the second.
