@@ -4,37 +4,16 @@
 #include <stdlib.h>
 
 #include "../../base/check.h"
+#include "ip.h"
 
 #define SIZE_MIN 16u
 
-/* ::ffff:0.0.0.0, its lower half. */
-#define MAPPED 0xFFFF00000000ull
-
-static uint64_t pack(const uint8_t *bytes)
-{
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++) {
-        word = word << 8 | bytes[i];
-    }
-    return word;
-}
-
-/* Its first BITS bits, 0 to 64. */
-static uint64_t first_bits(uint64_t word, uint32_t bits)
-{
-    return bits == 0 ? 0 : word & ~0ull << (64 - bits);
-}
-
-/* An IPv4 address stands where IPv6 maps it, and is cut as IPv4's. */
+/* An IPv4 address is cut as IPv4's, wherever it stands. */
 static place_t key_of(const peers_t *peers, const io_addr_t *addr)
 {
-    bool is_6 = addr->version == 6;
-    uint64_t high = is_6 ? pack(addr->ip) : 0;
-    uint64_t low = is_6 ? pack(addr->ip + 8) : MAPPED | pack(addr->ip) >> 32;
-    uint32_t bits =
-        high == 0 && (low & ~0xFFFFFFFFull) == MAPPED ? 96 + peers->prefix_4 : peers->prefix_6;
-    return (place_t){.high = first_bits(high, bits < 64 ? bits : 64),
-                     .low = first_bits(low, bits < 64 ? 0 : bits - 64)};
+    ip_t ip = ip_of(addr);
+    ip_t net = ip_cut(ip, ip_is_4(ip) ? IP_MAPPED_BITS + peers->prefix_4 : peers->prefix_6);
+    return (place_t){.high = net.high, .low = net.low};
 }
 
 static uint64_t mix(uint64_t word)
