@@ -318,9 +318,6 @@ typedef struct {
     uint64_t states[SLOT_STATE_COUNT];
     uint64_t socks;
     uint64_t spare;
-    uint64_t bufs;
-    uint64_t large;    /* buffers of the other slab */
-    uint64_t loans;    /* of the layer above */
     uint64_t cooling;  /* that are not given up */
     uint64_t timer_ns; /* when the first timer comes up */
 } census_t;
@@ -343,17 +340,6 @@ static void check__count(world_t *world, census_t *census)
         uint64_t timer_ns = atomic_u64_load(&slot->timer.due_ns);
         census->timer_ns =
             timer_ns != 0 && timer_ns < census->timer_ns ? timer_ns : census->timer_ns;
-        if (slot->token != TOKEN_NONE && slot->session.recv_buf != NULL) {
-            bool direct = slot->session.recv_direct;
-            census->loans += direct;
-            census->large += !direct && slot->session.recv_slab == &engine->large;
-            census->bufs += !direct && slot->session.recv_slab == &engine->slab;
-        }
-        const filter_t *filter = slot->token == TOKEN_NONE ? NULL : slot->session.filter;
-        if (filter != NULL && filter->in_buf != NULL) {
-            census->large += filter->in_slab == &engine->large;
-            census->bufs += filter->in_slab == &engine->slab;
-        }
     }
 }
 
@@ -433,16 +419,7 @@ void check_all(world_t *world)
     CHECK_THAT(world, census.cooling <= world->config.engine.cooling_max,
                "%u sockets cool, more than may", (unsigned)census.cooling);
     counts_check_peers(world, active);
-    census.large += counts_pockets(world, &engine->large);
-    census.bufs += counts_pockets(world, &engine->slab);
-    CHECK_THAT(world, atomic_u64_load(&engine->large.taken) == census.large,
-               "the slab counts %u large buffers, not %u",
-               (unsigned)atomic_u64_load(&engine->large.taken), (unsigned)census.large);
-    CHECK_THAT(world, atomic_u64_load(&engine->slab.taken) == census.bufs,
-               "the slab counts %u buffers, not %u", (unsigned)atomic_u64_load(&engine->slab.taken),
-               (unsigned)census.bufs);
-    CHECK_THAT(world, world->lending.loans == census.loans, "%u loans are out, not %u",
-               (unsigned)world->lending.loans, (unsigned)census.loans);
+    buffers_check(world);
     CHECK_THAT(world, world->manager_gone || engine->spare == census.spare,
                "the pool counts %u spare sockets, not %u", engine->spare, (unsigned)census.spare);
     uint64_t stale = atomic_u64_load(&engine->stale_sends);

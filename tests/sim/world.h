@@ -473,6 +473,8 @@ bool check_has_input(const session_t *session);
 /* The buffers of SLAB's that workers have at hand. */
 uint64_t counts_pockets(world_t *world, const slab_t *slab);
 
+void buffers_check(world_t *world);
+
 /* What check_all holds of the engine's counts of its clients: ACTIVE ones by address, and those
  * that have ended by their reason. */
 void counts_check_peers(world_t *world, uint64_t active);

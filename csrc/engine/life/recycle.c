@@ -189,9 +189,13 @@ void recycle_disconnected(engine_t *engine, slot_t *slot, const io_event_t *even
     give_back(engine, slot);
 }
 
-/* A cancel may abort the connection, and nobody tells in advance whether it does. */
+/* A cancel may abort the connection, and nobody tells in advance whether it does. A disconnect that
+ * has closed its socket is done, and a worker is about to hear of it. */
 static void cancel(engine_t *engine, slot_t *slot)
 {
+    if (slot->sock == IO_SOCK_NONE) {
+        return;
+    }
     slot->given_up = true;
     agenda_set_deadline(engine, slot, io_now_ns(engine->io) + CANCEL_PATIENCE_NS);
     io_cancel(engine->io, slot->sock, &slot->life.io);
@@ -229,7 +233,9 @@ void recycle_overdue(engine_t *engine, slot_t *slot, uint64_t now_ns)
 {
     if (slot->given_up) {
         agenda_set_deadline(engine, slot, 0);
-        io_sock_sever(engine->io, &slot->sock, false);
+        if (slot->sock != IO_SOCK_NONE) {
+            io_sock_sever(engine->io, &slot->sock, false);
+        }
     } else if (slot->state == SLOT_COOLING) {
         cancel(engine, slot);
     } else {
