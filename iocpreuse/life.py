@@ -209,7 +209,7 @@ class Attempt:
         crew.serve()
 
     def _open(self) -> Crew:
-        """The threads come first: Windows takes no listening socket into a second port."""
+        """The threads come first: not every Windows takes a listening socket into a second port."""
         opener, engine = self._opener, None
         assert opener is not None
         workers = Hands(self._workers)

@@ -21,6 +21,9 @@ _RETRY_SECONDS: Final = 0.05
 # Winsock's EADDRINUSE, and what it says where the other socket has SO_EXCLUSIVEADDRUSE.
 _WINDOWS_IN_USE: Final = (10048, 10013)
 
+# ERROR_INVALID_PARAMETER: what CreateIoCompletionPort says of a handle that has a port.
+_WINDOWS_TIED: Final = 87
+
 _Made = TypeVar("_Made")
 
 _VERSIONS: Final = {socket.AF_INET: 4, socket.AF_INET6: 6}
@@ -84,8 +87,13 @@ def name_address(exc: OSError, settings: Settings) -> OSError:
         where = f"{settings.host or 'all interfaces'} port {settings.port}"
     else:
         where = f"the socket given as sock, {settings.sock!r}"
-    text = f"error while attempting to listen on {where}: {(exc.strerror or str(exc)).lower()}"
-    return _reworded(exc, text)
+    why = (exc.strerror or str(exc)).lower()
+    if settings.sock is not None and getattr(exc, "winerror", None) == _WINDOWS_TIED:
+        why = (
+            "it is tied to an I/O completion port already, another server's or event loop's, and "
+            "Windows takes it into no second one; make a listening socket anew"
+        )
+    return _reworded(exc, f"error while attempting to listen on {where}: {why}")
 
 
 def _reworded(exc: OSError, text: str) -> OSError:

@@ -10,8 +10,8 @@ from iocpreuse._engine import Engine, Session
 from iocpreuse.callbacks import find_callbacks
 from iocpreuse.engine import make_engine
 from iocpreuse.errors import ServerStateError
-from iocpreuse.life import Life, State
 from iocpreuse.latch import Latch
+from iocpreuse.life import Life, State
 from iocpreuse.listen import LentSocket, patiently
 from iocpreuse.logins import Logins
 from iocpreuse.options import Options, Settings, check_options, check_seconds

@@ -315,6 +315,33 @@ def test_a_start_that_is_refused_takes_nothing_from_the_one_that_serves(serve):
     assert server.stats().connections_total == 3
 
 
+def test_a_socket_may_be_tried_again(monkeypatch):
+    """Also when the start that failed had given it to a completion port."""
+
+    def fail(*_):
+        raise RuntimeError("no threads today")
+
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        with monkeypatch.context() as patch:
+            patch.setattr("iocpreuse.threads.Crew.start", fail)
+            with pytest.raises(RuntimeError, match="today"):
+                Recorder(None, sock=sock).start()
+        assert sock.getblocking()
+        server = Recorder(None, sock=sock)
+        error = ""
+        try:
+            server.start()
+        except OSError as exc:
+            error = str(exc)
+        if error:
+            # Windows before 8.1, and some versions of Wine.
+            assert WINDOWS
+            assert "completion port already" in error
+            return
+        with server, Client(server.address) as client:
+            assert client.ask(b"x") == b"x"
+
+
 @pytest.mark.skipif(WINDOWS, reason="there each process has its own way with a socket")
 def test_a_start_that_fails_leaves_a_shared_socket_as_it_was(serve, monkeypatch):
     """Another server listens on it: blocking, it would hang in its next accept."""

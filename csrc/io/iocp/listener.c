@@ -26,8 +26,9 @@ static int listener__name(SOCKET sock, SOCKADDR_STORAGE *name, int *length)
     return result == 0 ? 0 : WSAGetLastError();
 }
 
-/* What a listening socket needs to be accepted on here. The association stands last, because
- * it alone cannot be undone: before it, an adopted socket can be given back. */
+/* What a listening socket needs to be accepted on here. The association fails where another port
+ * has the socket, so it comes before the events are selected: that would take them from who serves
+ * on it. */
 static int listener__attach(io_t *io, SOCKET sock)
 {
     SOCKADDR_STORAGE name;
@@ -36,15 +37,15 @@ static int listener__attach(io_t *io, SOCKET sock)
     if (error == 0) {
         error = iocp_extension_load(&io->extension, sock);
     }
-    if (error == 0 && WSAEventSelect(sock, io->accept_event, FD_ACCEPT) != 0) {
-        error = WSAGetLastError();
+    if (error == 0) {
+        error = iocp_port_associate(io, sock);
     }
     if (error != 0) {
         return error;
     }
-    error = iocp_port_associate(io, sock);
-    if (error != 0) {
-        (void)WSAEventSelect(sock, NULL, 0);
+    if (WSAEventSelect(sock, io->accept_event, FD_ACCEPT) != 0) {
+        error = WSAGetLastError();
+        iocp_port_release(sock);
         return error;
     }
     io->family = name.ss_family;
@@ -124,6 +125,7 @@ int io_listen_adopt(io_t *io, uintptr_t handle, const io_listen_options_t *optio
     }
     (void)
         options; /* its maker has set up this socket; `accepted` comes with each io_accept_finish */
+    io->adopted = sock;
     *out = sock;
     return 0;
 }

@@ -7,6 +7,9 @@
 
 #define NS_PER_S 1000000000u
 
+/* FileReplaceCompletionInformation of the driver kit's FILE_INFORMATION_CLASS. */
+#define FILE_REPLACE_COMPLETION_INFORMATION 61
+
 /* A port's own events and handles; every member may be unset. */
 static void port__free(io_t *io)
 {
@@ -35,6 +38,7 @@ int io_open(io_t **out, const io_options_t *options)
         (void)WSACleanup();
         return -WSA_NOT_ENOUGH_MEMORY;
     }
+    io->adopted = INVALID_SOCKET;
     io->accept_event = WSACreateEvent();
     io->manager_event = CreateEventW(NULL, FALSE, FALSE, NULL);
     io->port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, options->concurrency);
@@ -62,6 +66,26 @@ int iocp_port_associate(io_t *io, SOCKET sock)
 {
     return CreateIoCompletionPort((HANDLE)sock, io->port, 0, 0) == io->port ? 0
                                                                             : (int)GetLastError();
+}
+
+void iocp_port_release(SOCKET sock)
+{
+    typedef LONG(NTAPI * set_information_t)(HANDLE, void *, void *, ULONG, ULONG);
+    struct {
+        HANDLE port;
+        void *key;
+    } none = {NULL, NULL};
+    ULONG_PTR result[2]; /* an IO_STATUS_BLOCK, which nobody reads */
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    /* Winsock has no call for it. */
+    set_information_t set_information =
+        ntdll == NULL
+            ? NULL
+            : (set_information_t)(void (*)(void))GetProcAddress(ntdll, "NtSetInformationFile");
+    if (set_information != NULL) {
+        (void)set_information((HANDLE)sock, result, &none, sizeof none,
+                              FILE_REPLACE_COMPLETION_INFORMATION);
+    }
 }
 
 int iocp_op_fail(io_op_t *op, int error)

@@ -19,6 +19,9 @@ struct io {
     int family;
     iocp_extension_t extension;
 
+    /* The listener, where it was made elsewhere: others may have it after us. */
+    SOCKET adopted;
+
     /* 1 once a socket here may have it on: from its last client, or from an adopted listener.
      * Until then it is off, and no call is spent on saying so to each client's. */
     atomic_u32_t keepalive_seen;
@@ -28,6 +31,10 @@ struct io {
  * call fails. So nothing about a connection may ever stand in the key, and none is used.
  * Returns 0 or the Win32 error. */
 int iocp_port_associate(io_t *io, SOCKET sock);
+
+/* Unties SOCK, on which nothing is outstanding, from its port, so that another one may have it; on
+ * Windows 8.1 and newer, elsewhere it does nothing. */
+void iocp_port_release(SOCKET sock);
 
 /* A failed submit: notes the native error in OP and returns it as a negative NTSTATUS. */
 int iocp_op_fail(io_op_t *op, int error);

@@ -280,7 +280,6 @@ void io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 
 void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
 {
-    (void)io;
     if (*inout == IO_SOCK_NONE) {
         return;
     }
@@ -289,6 +288,12 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
          * client's connection. */
         struct linger linger = {1, 0};
         (void)setsockopt(*inout, SOL_SOCKET, SO_LINGER, (const char *)&linger, sizeof linger);
+    }
+    if (*inout == io->adopted) {
+        /* Its maker may still have it: it can be made blocking again, and be served on again. */
+        (void)WSAEventSelect(*inout, NULL, 0);
+        iocp_port_release(*inout);
+        io->adopted = INVALID_SOCKET;
     }
     if (closesocket(*inout) != 0 && WSAGetLastError() == WSAEWOULDBLOCK) {
         /* A non-blocking socket with a time to linger, which it may have from an adopted listener:

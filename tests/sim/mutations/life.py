@@ -212,8 +212,8 @@ LIFE = (
     one(
         "severed-is-closed-once",
         "recycle.c",
-        "    if (slot->sock != IO_SOCK_NONE) {\n        io_sock_close(engine->io, &slot->sock, reset);",
-        "    if (1) {\n        io_sock_close(engine->io, &slot->sock, reset);",
+        "    if (slot->sock != IO_SOCK_NONE) {\n        io_sock_close(engine->io,",
+        "    if (1) {\n        io_sock_close(engine->io,",
     ),
     one(
         "disconnect-is-bounded",
