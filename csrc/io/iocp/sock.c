@@ -307,6 +307,8 @@ void io_sock_close(io_t *io, io_sock_t *inout, bool reset)
 
 void io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
 {
-    /* The packets of what was outstanding come to the port all the same. */
+    /* The packets of what was outstanding come to the port all the same. Wine alone keeps it going
+     * after the close; there a cancel of everything ends it. */
+    (void)CancelIoEx((HANDLE)*inout, NULL);
     io_sock_close(io, inout, reset);
 }
