@@ -37,6 +37,8 @@ static const uint64_t past_seeds[] = {
     603779,
     /* thrift: a socket that was closed and not counted yet passed for one that was there */
     5008996,
+    /* patience: a disconnect that was done, and whose socket was gone, passed for one under way */
+    2778,
     /* and one that was about to be closed likewise */
     100553,
     /* idle: a socket that had come back counted as one on its way as well, for a moment */

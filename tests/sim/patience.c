@@ -89,6 +89,9 @@ void patience_note_drain(world_t *world, const slot_t *slot)
 
 void patience_check_cancel(world_t *world, const slot_t *slot)
 {
+    if (!sim_is_outstanding(world->io, &slot->life.io)) {
+        return; /* it is done, and its worker is not there yet */
+    }
     uint32_t conn = sim_conn_of(world->io, slot->sock);
     if (conn == SIM_CONN_NONE || !world->config.sim.tells_acks ||
         sim_client_has_read(world->io, conn) >= slot->sent) {
