@@ -57,6 +57,8 @@ static void test_wipe(void)
     sendq_init(&used.session.out);
     used.session.recv_buf = NULL;
     used.session.cutter.kept = NULL;
+    used.session.cutter.replay = NULL;
+    used.session.filter = NULL;
     used.session.requests.first = NULL;
     used.in_flight = 0;
     slot_wipe(&used);
