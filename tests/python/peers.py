@@ -194,7 +194,7 @@ def child_environment():
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def run_python(*arguments, code=None, timeout=60.0, cwd=None):
+def run_python(*arguments, code=None, timeout=100.0, cwd=None):
     """Runs a child interpreter to its end; its stdout, stderr and returncode."""
     command = [sys.executable, "-W", "error", *arguments]
     if code is not None:

@@ -70,6 +70,7 @@ def test_every_figure_is_there_as_it_is(serve, registry):
         server.next_session().login("name")
         wait_until(lambda: server.stats().closed_by_reason)
         wait_until(lambda: server.stats().accepts_pending == 3)
+        before = server.stats()
         families, samples = scrape(registry[1])
         stats = server.stats()
     address = f"127.0.0.1:{server.address[1]}"
@@ -83,11 +84,12 @@ def test_every_figure_is_there_as_it_is(serve, registry):
     assert sample("accepts_pending") == 3
     assert sample("received_bytes_total") == sample("sent_bytes_total") == 1001
     assert sample("send_queue_bytes") == 0
-    assert sample("callback_seconds_total") == stats.callback_seconds > 0
-    assert sample("gil_wait_seconds_total") == stats.gil_wait_seconds > 0
+    # The client has its answer before the callback that gave it is over.
+    for name in ("callback_seconds", "gil_wait_seconds", "completions", "batches"):
+        least, most = getattr(before, name), getattr(stats, name)
+        assert least <= sample(f"{name}_total") <= most, name
+        assert most > 0
     assert sample("sockets_created_total") == stats.sockets_created > 0
-    assert sample("completions_total") == stats.completions
-    assert sample("batches_total") == stats.batches
     assert sample("callback_errors_total") == 0
     for reason in CloseReason:
         expected = stats.closed_by_reason.get(reason, 0)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from peers import DEADLINE_SECONDS, WINDOWS, Client, Recorder, child_environment, run_python
@@ -90,10 +89,9 @@ def test_a_second_signal_aborts():
 
 
 @pytest.mark.parametrize(
-    "call", ["server.serve_forever(handle_signals=False)", "server.wait()", "server.wait(60)"]
+    "call", ["server.serve_forever(handle_signals=False)", "server.wait()", "server.wait(1000)"]
 )
 def test_without_handlers_ctrl_c_is_keyboard_interrupt(call):
-    started = time.monotonic()
     done = run_python(
         code=SERVE.format(drain=10)
         + f"""
@@ -111,7 +109,6 @@ def test_without_handlers_ctrl_c_is_keyboard_interrupt(call):
     )
     assert done.stderr == ""
     assert done.stdout.split() == ["interrupted", "5"]
-    assert time.monotonic() - started < 30
 
 
 def test_ctrl_c_interrupts_stop():
@@ -139,17 +136,27 @@ def test_ctrl_c_interrupts_stop():
 @pytest.mark.skipif(WINDOWS, reason="needs a signal from another process")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_from_outside(number):
-    code = (
-        "import peers; server = peers.Recorder().start(); "
-        "print(server.address[1], flush=True); server.serve_forever(); print('ended')"
-    )
+    code = """
+import signal, threading
+from peers import Recorder, wait_until
+
+server = Recorder().start()
+before = signal.getsignal(signal.SIGTERM)
+
+def tell():  # once serve_forever has taken the signals, of which this is the last
+    wait_until(lambda: signal.getsignal(signal.SIGTERM) is not before)
+    print(server.address[1], flush=True)
+
+threading.Thread(target=tell).start()
+server.serve_forever()
+print("ended")
+"""
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=child_environment()
     ) as child:
         port = int(child.stdout.readline())
         with Client(("127.0.0.1", port)) as client:
             assert client.ask(b"x") == b"x"
-            time.sleep(0.2)  # for serve_forever to be reached; else KeyboardInterrupt is right
             os.kill(child.pid, number)
             rest, _ = child.communicate(timeout=DEADLINE_SECONDS)
     assert rest == "ended\n"
@@ -223,7 +230,11 @@ def test_latch_wakes_the_main_thread(as_on_windows):
 def test_latch_wait_is_interrupted_by_a_signal(as_on_windows):
     one = latch.Latch()
     timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
-    with pytest.raises(KeyboardInterrupt):
-        timer.start()  # here: it may be done before the next line
+
+    def wait():
+        timer.start()  # here, for it may come before the next line
         one.wait(DEADLINE_SECONDS)
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     timer.join()
