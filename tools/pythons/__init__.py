@@ -6,12 +6,16 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools import quiet
 from tools.missing import Missing, left_out
 from tools.pythons import free_threaded, sid
 
 # Where a Python comes from that the machine has not.
 ORIGINS = {"3.13t": free_threaded, "3.14": sid, "3.15": sid}
 
+
+# What nothing here imports, and what is not to be compiled but read.
+NOT_COMPILED = r"/(tests?|idlelib|turtledemo|site-packages|dist-packages|lib2to3)/"
 
 # Set where they are to be tested on: see tools/check.py --more-pythons.
 WANTED = "IOCPREUSE_MORE_PYTHONS"
@@ -44,12 +48,26 @@ def setup() -> None:
     want()
     offer(list(ORIGINS))
     for name, origin in ORIGINS.items():
-        if _runs(name):
-            continue
-        try:
-            origin.get(name)
-        except Missing as reason:
-            left_out(reason)
+        if not _runs(name):
+            try:
+                origin.get(name)
+            except Missing as reason:
+                left_out(reason)
+                continue
+        program = origin.programs(name) / f"python{name}"
+        if program.exists():
+            _compile(f"Python {name}", program)
+
+
+def _compile(what: str, program: Path) -> None:
+    """Has its library compiled: where PYTHONDONTWRITEBYTECODE is set, each of the hundreds of
+    processes that the tests start would do that anew, for a third of a second."""
+    code = "import sysconfig; print(sysconfig.get_path('stdlib'))"
+    ran = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False)
+    library = Path(ran.stdout.strip())
+    if not (library / "__pycache__").exists():
+        options = ("-m", "compileall", "-q", "-j", "0", "-x", NOT_COMPILED)
+        quiet.run(what, library, program, *options, library, may_fail=True)
 
 
 def _runs(name: str) -> bool:
