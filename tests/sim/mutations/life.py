@@ -157,7 +157,7 @@ LIFE = (
     ),
     # Addresses.
     one("per-ip", "peers.c", "bool room = peer->count < limit;", "bool room = true;"),
-    one("per-ip-mapped", "peers.c", "addr->version == 6;", "addr->version != 0;"),
+    one("per-ip-mapped", "ip.h", "    if (addr->version == 6) {", "    if (addr->version != 0) {"),
     one(
         "per-ip-counts-out",
         "recycle.c",
