@@ -105,7 +105,8 @@ class Program:
     def end(self):
         """Closes its stdin and waits for its end; its exit status."""
         self.child.stdin.close()
-        status = self.child.wait(DEADLINE_SECONDS)
+        # It may have much to do before that: the doctor starts a dozen Pythons.
+        status = self.child.wait(3 * DEADLINE_SECONDS)
         self._reader.join()
         return status
 
