@@ -43,7 +43,7 @@ static const uint64_t past_seeds[] = {
     100553,
     /* idle: a socket that had come back counted as one on its way as well, for a moment */
     8031375,
-    /* an accept that completes when its listener has been severed (a mutant's) */
+    /* patience: a socket was severed whose completion a worker had in hand */
     307737,
     /* requesting: of two replies to what had been passed on, the other one was told so */
     7017178,

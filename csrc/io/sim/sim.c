@@ -35,6 +35,9 @@ uint32_t sim_host_of(const io_addr_t *peer)
 
 bool sim_is_ending(const io_t *io, const io_op_t *op)
 {
+    if (op->record == 0) {
+        return true; /* it has ended, and a worker has its completion in hand */
+    }
     const sim_op_t *record = &io->ops[op->record - 1];
     return record->cancelled || record->ignores || record->ready;
 }
