@@ -1,12 +1,31 @@
 """Live read-only views of the clients: SessionsView, NamelessView."""
 
 from collections.abc import Hashable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from iocpreuse._engine import Session
 
 Key = TypeVar("Key", bound=Hashable)  # a SessionId or a NetId
+
+
+class Registry(Protocol[Key]):
+    """What a view shows: the engine's dict of all sessions, or `Logins`."""
+
+    def get(self, key: Key, /) -> "Session | None":
+        """The session, or None."""
+
+    def __getitem__(self, key: Key, /) -> "Session":
+        """The session, or KeyError."""
+
+    def __contains__(self, key: object, /) -> bool:
+        """Whether it is there."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def copy(self) -> dict[Key, "Session"]:
+        """All of them, at one moment."""
 
 
 class SessionsView(Mapping[Key, "Session"]):
@@ -19,7 +38,7 @@ class SessionsView(Mapping[Key, "Session"]):
 
     __slots__ = ("_sessions",)
 
-    def __init__(self, sessions: dict[Key, "Session"]) -> None:
+    def __init__(self, sessions: Registry[Key]) -> None:
         """A view of SESSIONS, which the engine fills and empties."""
         self._sessions = sessions
 
@@ -36,7 +55,7 @@ class SessionsView(Mapping[Key, "Session"]):
         return key in self._sessions
 
     def _now(self) -> dict[Key, "Session"]:
-        # dict.copy is one step for other threads, with and without the GIL.
+        # One step for other threads, with and without the GIL.
         return self._sessions.copy()
 
     def __iter__(self) -> Iterator[Key]:

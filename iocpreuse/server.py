@@ -112,7 +112,7 @@ class Server:
         self._logins = Logins()
         self._view = SessionsView(self._sessions)
         self._connected_only_view = NamelessView(self._sessions)
-        self._logged_in_view = SessionsView(self._logins.logged_in)
+        self._logged_in_view = SessionsView(self._logins)
         self._life = Life()
         self._stopped = self._life.stopped
         self._engine: Engine | None = None
@@ -353,27 +353,19 @@ class Server:
 
     # Inside.
 
-    def _find(self, who: Session | NetId) -> Session | None:
-        """The session that WHO is, or is the net_id of."""
-        return who if isinstance(who, Session) else self._logins.logged_in.get(who)
-
     def _lose(
         self,
         session: Session,
         requests: tuple[Pending, ...],
         unsent: Sequence[bytes],
         partial: bool,
-    ) -> Session | None:
+    ) -> Session | NetId | None:
         """SESSION ends with requests open or messages unsent: who takes them over?"""
-        heir = self.on_abort(session, Aborted(requests, unsent, partial))
-        return None if heir is None else self._find(heir)
+        return self.on_abort(session, Aborted(requests, unsent, partial))
 
     def _hooks(self) -> dict[str, Any]:
         """What the engine calls: the application's callbacks, and the facade."""
         return find_callbacks(self, Server) | {
-            "login": self._logins.login,
-            "logout": self._logins.logout,
-            "find": self._find,
             "lose": self._lose,
             "on_pool": _log_pool,
             "on_shortage": _log_shortage,
@@ -411,7 +403,7 @@ class Server:
             return
         exit_hook.forget(self)
         self._sessions.clear()
-        self._logins._leave_to_parent()
+        self._logins.engine = None
         if self._engine is not None:
             self._engine.disown()
             self._engine = None
@@ -458,6 +450,7 @@ class _Opening:
     def keep(self, engine: Engine) -> None:
         self._engine = engine
         # Callbacks run before `start` returns, and use both.
+        self._server._logins.engine = engine
         self._server._engine, self._server._address = engine, engine.address
         if self._sock is not None:
             self._sock.keep()
@@ -470,5 +463,6 @@ class _Opening:
         # One that was refused because another one serves takes nothing from that.
         if self._engine is not None and self._server._engine is self._engine:
             self._server._engine, self._server._address = None, ()
+            self._server._logins.engine = None
         if self._sock is not None:
             self._sock.give_back()

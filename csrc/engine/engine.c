@@ -32,6 +32,7 @@ int engine_open(engine_t **out, const engine_options_t *options)
     engine->listener = IO_SOCK_NONE;
     mutex_init(&engine->lock);
     mutex_init(&engine->requests_lock);
+    names_init(&engine->names);
     list_init(&engine->idle);
     slab_init(&engine->slab, SLAB_SMALL, receive_small_size(options->read_size), SLAB_KEEP_MAX);
     slab_init(&engine->pages, SLAB_PAGES, SENDQ_PAGE_BYTES, UINT32_MAX);
@@ -101,6 +102,7 @@ void engine_close(engine_t *engine)
     if (engine->io != NULL) {
         io_close(engine->io);
     }
+    names_destroy(&engine->names);
     mutex_destroy(&engine->requests_lock);
     mutex_destroy(&engine->lock);
     free(engine);
@@ -112,6 +114,7 @@ void engine_disown(engine_t *engine)
     engine->listener = IO_SOCK_NONE;
     crew_disown(engine);
     mutex_init(&engine->requests_lock); /* another thread may have held it */
+    names_disown(&engine->names);
     (void)atomic_ptr_exchange(&engine->kicked, NULL);
     /* So no token is found. What the slots hold leaks: it may have been in any thread's hands. */
     engine->disowned = table_count(&engine->table);

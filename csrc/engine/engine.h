@@ -19,6 +19,7 @@
 #include "life/reason.h"
 #include "bytes/sendq.h"
 #include "bytes/shared.h"
+#include "session/names.h"
 #include "session/requests.h"
 #include "life/token.h"
 
@@ -239,8 +240,45 @@ call_t engine_write_eof(engine_t *engine, token_t token, batch_t *batch);
  * brings is kept. While it is paused, neither data nor the peer's end is told. */
 call_t engine_pause_reading(engine_t *engine, token_t token, bool paused);
 
-/* Has EVENT_LOGIN told, directly after the callback that runs now. */
-call_t engine_login(engine_t *engine, token_t token);
+/* Names (names.h). The memory of one is the caller's until it is entered, and again when it has
+ * been let go of for the last time. */
+
+/* The newest name with this HASH, or the next one after AFTER, which the caller holds; it holds
+ * this one as well then. NULL = there is none. */
+name_t *engine_find_name(engine_t *engine, uint64_t hash, name_t *after);
+
+/* Enters NAME, for the caller to hold, where it has found none; SEEN is the number of the newest
+ * that it has compared, or 0. */
+name_entry_t engine_enter_name(engine_t *engine, name_t *name, uint64_t hash, uint64_t seen);
+
+/* The caller holds NAME no more. Whether the memory is its own now. */
+bool engine_let_go_name(engine_t *engine, name_t *name);
+
+/* What became of a login. */
+typedef enum {
+    LOGIN_DONE,
+    LOGIN_CONFLICT, /* OTHER has the name, and keeps it */
+    LOGIN_CLOSED    /* the session has ended or is ending */
+} login_t;
+
+/* NAME, which the caller holds, becomes the session's, and EVENT_LOGIN is told directly after the
+ * callback that runs now. If OTHER has it, that one keeps it, unless its end has begun, or the
+ * session REPLACES it: then it ends for REASON_REPLACED. LEFT is the name that the session has had
+ * until now, for the caller to let go of; NULL = none. */
+login_t engine_login(engine_t *engine, token_t token, name_t *name, bool replaces, batch_t *batch,
+                     token_t *other, name_t **left);
+
+/* In the callback of EVENT_CLOSED, whose client's name is free already: the name, if its memory is
+ * the caller's now; else NULL. */
+name_t *engine_leave_name(engine_t *engine, const event_t *event);
+
+/* Who has NAME, which the caller holds; TOKEN_NONE = nobody. */
+token_t engine_name_owner(engine_t *engine, name_t *name);
+
+/* How many names are had; and up to MOST of them, in the order of their logins, with who has them,
+ * for the caller to hold. */
+uint32_t engine_count_names(engine_t *engine);
+uint32_t engine_list_names(engine_t *engine, name_t **out, token_t *owners, uint32_t most);
 
 /* In the callback of EVENT: what its client has sent and was not told yet, and what it sends from
  * here on, is cut as FRAMING has it, which stays until the next such call or the end of the

@@ -64,6 +64,7 @@ struct engine {
     peers_t peers;          /* who is connected, where max_connections_per_ip counts them */
     engine_stats_t stats;   /* connections_active and accepts_pending steer the pool */
 
+    names_t names;         /* which session has which; its lock is a leaf, under a slot's lock */
     mutex_t requests_lock; /* of all sessions' requests (requests.h); a leaf, under a slot's lock */
     atomic_u64_t stale_sends;
     atomic_u64_t handshakes;        /* of filters, that are done */

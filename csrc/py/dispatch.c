@@ -62,41 +62,14 @@ static PyObject *call(engine_object_t *self, const event_t *event, PyObject *cal
  * may be gone a moment later; and it is not given up for one that the collector might free. */
 #define TRIES 100
 
-/* The facade takes the name back, if there is one. May be called again. */
-static void logout(engine_object_t *self, const event_t *event, PyObject *session)
-{
-    for (int tried = 0; tried < TRIES; tried++) {
-        PyObject *result = PyObject_CallOneArg(self->logout, session);
-        if (result != NULL) {
-            Py_DECREF(result);
-            return;
-        }
-        if (!PyErr_ExceptionMatches(PyExc_MemoryError)) {
-            break;
-        }
-        PyErr_Clear();
-    }
-    if (!PyErr_Occurred()) {
-        PyErr_NoMemory();
-    }
-    failed(self, event, session, "logout");
-}
-
-/* Out of the registries, before the application hears of the end; without memory. A login that
- * comes at the same moment looks whether the session ends after it has registered it. */
+/* Out of the registries, before the application hears of the end; without memory. */
 static void unregister_session(engine_object_t *self, const event_t *event,
                                session_object_t *session)
 {
     if (PyDict_DelItem(self->sessions, session->id) < 0) {
         PyErr_Clear(); /* an engine that is being forgotten */
     }
-    bool has_name;
-    Py_BEGIN_CRITICAL_SECTION(session);
-    has_name = session->net_id != Py_None;
-    Py_END_CRITICAL_SECTION();
-    if (has_name) {
-        logout(self, event, (PyObject *)session);
-    }
+    naming_leave(self, event);
 }
 
 /* The messages of SESSION that its client has nothing of. Where there is no memory to list them, an
@@ -138,10 +111,8 @@ static token_t tell_loss(engine_object_t *self, const event_t *event, session_ob
     PyObject *heir = PyObject_CallFunctionObjArgs(self->lose, (PyObject *)session, requests, unsent,
                                                   partial ? Py_True : Py_False, NULL);
     token_t token = TOKEN_NONE;
-    if (heir == NULL) {
+    if (heir == NULL || (heir != Py_None && !naming_who(self, heir, &token))) {
         failed(self, event, (PyObject *)session, "on_abort");
-    } else if (Py_TYPE(heir) == self->state->session_type) {
-        token = ((session_object_t *)heir)->token;
     }
     Py_XDECREF(heir);
     Py_DECREF(requests);

@@ -59,9 +59,6 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->on_error);
     Py_VISIT(self->make_disconnect);
     Py_VISIT(self->on_login);
-    Py_VISIT(self->login);
-    Py_VISIT(self->logout);
-    Py_VISIT(self->find);
     Py_VISIT(self->lose);
     Py_VISIT(self->on_pool);
     Py_VISIT(self->on_shortage);
@@ -81,9 +78,6 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->on_error);
     Py_CLEAR(self->make_disconnect);
     Py_CLEAR(self->on_login);
-    Py_CLEAR(self->login);
-    Py_CLEAR(self->logout);
-    Py_CLEAR(self->find);
     Py_CLEAR(self->lose);
     Py_CLEAR(self->on_pool);
     Py_CLEAR(self->on_shortage);
@@ -334,6 +328,25 @@ static PyObject *engine_type_broadcast(engine_object_t *self, PyObject *const *a
     return broadcasting_send(self, args[0], args[1]);
 }
 
+/* The Session that has this name, or None. */
+static PyObject *engine_type_named(engine_object_t *self, PyObject *net_id)
+{
+    PyObject *session = naming_find(self, net_id);
+    return session != NULL || PyErr_Occurred() ? session : Py_NewRef(Py_None);
+}
+
+static PyObject *engine_type_count_named(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLong(engine_count_names(self->engine));
+}
+
+static PyObject *engine_type_all_named(engine_object_t *self, PyObject *unused)
+{
+    (void)unused;
+    return naming_dict(self);
+}
+
 static PyObject *engine_type_is_worker(engine_object_t *self, PyObject *unused)
 {
     (void)unused;
@@ -386,6 +399,9 @@ static PyMethodDef engine_methods[] = {
     METHOD(send_message, METH_FASTCALL),
     METHOD(broadcast, METH_FASTCALL),
     METHOD(is_worker, METH_NOARGS),
+    METHOD(named, METH_O),
+    METHOD(count_named, METH_NOARGS),
+    METHOD(all_named, METH_NOARGS),
     METHOD(stats, METH_NOARGS),
     METHOD(pause, METH_O),
     {NULL, NULL, 0, NULL},

@@ -22,6 +22,7 @@ static int import_names(module_state_t *state)
         {&state->session_closed, "iocpreuse.errors", "SessionClosed"},
         {&state->stale_session, "iocpreuse.errors", "StaleSession"},
         {&state->write_overflow, "iocpreuse.errors", "WriteOverflow"},
+        {&state->login_conflict, "iocpreuse.errors", "LoginConflict"},
         {&state->server_state_error, "iocpreuse.errors", "ServerStateError"},
         {&state->inet_ntop, "socket", "inet_ntop"},
         {&state->af_inet6, "socket", "AF_INET6"},
@@ -95,6 +96,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->stale_session);
     Py_VISIT(state->write_overflow);
     Py_VISIT(state->server_state_error);
+    Py_VISIT(state->login_conflict);
     Py_VISIT(state->inet_ntop);
     Py_VISIT(state->af_inet6);
     Py_VISIT(state->time);
@@ -113,6 +115,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->stale_session);
     Py_CLEAR(state->write_overflow);
     Py_CLEAR(state->server_state_error);
+    Py_CLEAR(state->login_conflict);
     Py_CLEAR(state->inet_ntop);
     Py_CLEAR(state->af_inet6);
     Py_CLEAR(state->time);

@@ -71,9 +71,6 @@ static const struct {
     {"on_shortage", offsetof(engine_object_t, on_shortage)},
     {"make_disconnect", offsetof(engine_object_t, make_disconnect)},
     {"plain_ends", offsetof(engine_object_t, plain_ends)},
-    {"login", offsetof(engine_object_t, login)},
-    {"logout", offsetof(engine_object_t, logout)},
-    {"find", offsetof(engine_object_t, find)},
     {"lose", offsetof(engine_object_t, lose)},
 };
 

@@ -169,33 +169,11 @@ static PyObject *pending_reply(pending_object_t *self, PyObject *data)
     return reply_result(self, reply, why, owner);
 }
 
-/* The client that TO is, or is the name of; TOKEN_NONE where there is none. False = an exception.
- */
-static bool find_session(engine_object_t *self, PyObject *to, token_t *token)
-{
-    *token = TOKEN_NONE;
-    if (Py_TYPE(to) == self->state->session_type) {
-        *token = ((session_object_t *)to)->token;
-        return true;
-    }
-    PyObject *find = engine_hook(self, &self->find);
-    if (find == NULL) {
-        return true; /* the server has stopped */
-    }
-    PyObject *session = PyObject_CallOneArg(find, to);
-    Py_DECREF(find);
-    if (session != NULL && Py_TYPE(session) == self->state->session_type) {
-        *token = ((session_object_t *)session)->token;
-    }
-    Py_XDECREF(session);
-    return session != NULL;
-}
-
 static PyObject *pending_handoff(pending_object_t *self, PyObject *to)
 {
     engine_object_t *engine = self->engine;
     token_t token;
-    if (!find_session(engine, to, &token)) {
+    if (!naming_who(engine, to, &token)) {
         return NULL;
     }
     handover_t handover = HANDOVER_NONE;

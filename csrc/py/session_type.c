@@ -29,7 +29,7 @@ PyObject *session_new(engine_object_t *engine, const event_t *event)
     self->id = id;
     self->app_state = Py_NewRef(Py_None);
     self->framing = Py_XNewRef(engine->framing);
-    self->net_id = Py_NewRef(Py_None);
+    (void)atomic_ptr_exchange(&self->net_id, Py_NewRef(Py_None));
     self->connected_at = connected_at;
     PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -73,7 +73,7 @@ static bool get_info(session_object_t *self, session_info_t *out)
     return found;
 }
 
-static bool is_closing(session_object_t *self)
+bool session_is_over(session_object_t *self)
 {
     session_info_t info;
     return !find_info(self, &info) || info.closing;
@@ -84,7 +84,7 @@ static int session_traverse(session_object_t *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->engine);
     Py_VISIT(self->app_state);
-    Py_VISIT(self->net_id);
+    Py_VISIT((PyObject *)atomic_ptr_load(&self->net_id));
     Py_VISIT(self->framing);
     return 0;
 }
@@ -92,7 +92,7 @@ static int session_traverse(session_object_t *self, visitproc visit, void *arg)
 static int session_clear(session_object_t *self)
 {
     Py_CLEAR(self->app_state);
-    Py_CLEAR(self->net_id);
+    Py_XDECREF((PyObject *)atomic_ptr_exchange(&self->net_id, NULL));
     return 0;
 }
 
@@ -103,8 +103,7 @@ static void session_dealloc(session_object_t *self)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    Py_CLEAR(self->app_state);
-    Py_CLEAR(self->net_id);
+    (void)session_clear(self);
     Py_CLEAR(self->framing); /* not before: the slot has its own way to it */
     Py_CLEAR(self->id);
     PyMem_Free(atomic_ptr_load(&self->final));
@@ -186,7 +185,7 @@ static PyObject *session_resume_reading(session_object_t *self, PyObject *unused
 static PyObject *session_is_closing(session_object_t *self, PyObject *unused)
 {
     (void)unused;
-    return PyBool_FromLong(is_closing(self));
+    return PyBool_FromLong(session_is_over(self));
 }
 
 static PyObject *session_peername(session_object_t *self, void *closure)
@@ -219,23 +218,6 @@ static PyObject *session_get_extra_info(session_object_t *self, PyObject *const 
     return Py_NewRef(count == 2 ? args[1] : Py_None);
 }
 
-/* (*FIELD)(self, first, second): a hook of the engine, which a stopped server has no more. */
-static PyObject *facade(session_object_t *self, PyObject **field, PyObject *first, PyObject *second)
-{
-    PyObject *hook = engine_hook(self->engine, field);
-    if (hook == NULL) {
-        PyErr_SetString(self->engine->state->session_closed, "the server has stopped");
-        exception_is_about(self->engine->state, self->id);
-        return NULL;
-    }
-    PyObject *result = PyObject_CallFunctionObjArgs(hook, (PyObject *)self, first, second, NULL);
-    Py_DECREF(hook);
-    if (result == NULL) {
-        exception_is_about(self->engine->state, self->id);
-    }
-    return result;
-}
-
 static PyObject *session_login(session_object_t *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"net_id", "conflict", NULL};
@@ -244,7 +226,7 @@ static PyObject *session_login(session_object_t *self, PyObject *args, PyObject 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:login", names, &net_id, &conflict)) {
         return NULL;
     }
-    return facade(self, &self->engine->login, net_id, conflict);
+    return naming_login(self, net_id, conflict);
 }
 
 static PyObject *session_begin_request(session_object_t *self, PyObject *args, PyObject *kwargs)
@@ -256,41 +238,6 @@ static PyObject *session_begin_request(session_object_t *self, PyObject *args, P
         return NULL;
     }
     return pending_begin(self, tag, request);
-}
-
-/* For the facade: the session has this name, since then. */
-static PyObject *session_set_login(session_object_t *self, PyObject *args)
-{
-    PyObject *net_id;
-    double at;
-    if (!PyArg_ParseTuple(args, "Od", &net_id, &at)) {
-        return NULL;
-    }
-    Py_BEGIN_CRITICAL_SECTION(self);
-    self->logged_in_at = at;
-    Py_END_CRITICAL_SECTION();
-    /* The interpreter reads it, and so it knows how to write it while others read. */
-    PyMemberDef member = {"net_id", T_OBJECT_EX, offsetof(session_object_t, net_id), 0, NULL};
-    if (PyMember_SetOne((char *)self, &member, net_id) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* For the facade: has on_login called. False where the session is ending. */
-static PyObject *session_tell_login(session_object_t *self, PyObject *unused)
-{
-    (void)unused;
-    return PyBool_FromLong(engine_login(self->engine->engine, self->token) == CALL_OK);
-}
-
-/* For the facade: another session has taken the name over. */
-static PyObject *session_replace(session_object_t *self, PyObject *unused)
-{
-    (void)unused;
-    (void)engine_end(self->engine->engine, self->token, REASON_REPLACED,
-                     roster_batch(self->engine));
-    Py_RETURN_NONE;
 }
 
 static PyObject *session_logged_in_at(session_object_t *self, void *closure)
@@ -416,9 +363,6 @@ PyDoc_STRVAR(begin_doc,
 #define METHOD(name, function, flags)                                                              \
     {#name, (PyCFunction)(void (*)(void))session_##function, flags, name##_doc}
 
-#define PRIVATE(name, function, flags)                                                             \
-    {#name, (PyCFunction)(void (*)(void))session_##function, flags, NULL}
-
 static PyMethodDef session_methods[] = {
     METHOD(send, send, METH_FASTCALL),
     METHOD(send_message, send_message, METH_O),
@@ -431,9 +375,6 @@ static PyMethodDef session_methods[] = {
     METHOD(get_extra_info, get_extra_info, METH_FASTCALL),
     METHOD(login, login, METH_VARARGS | METH_KEYWORDS),
     METHOD(begin, begin_request, METH_VARARGS | METH_KEYWORDS),
-    PRIVATE(_set_login, set_login, METH_VARARGS),
-    PRIVATE(_tell_login, tell_login, METH_NOARGS),
-    PRIVATE(_replace, replace, METH_NOARGS),
     {NULL, NULL, 0, NULL},
 };
 

@@ -33,6 +33,7 @@ typedef struct {
     PyObject *stale_session;
     PyObject *write_overflow;
     PyObject *server_state_error;
+    PyObject *login_conflict;
     PyObject *inet_ntop; /* socket.inet_ntop */
     PyObject *af_inet6;
     PyObject *time;
@@ -63,11 +64,8 @@ typedef struct {
     PyObject *on_farewell; /* like on_error, for a callback that its client's end cut short */
     PyObject *make_disconnect;
     PyObject *on_login;
-    PyObject *login;       /* the facade's registry of names: login(session, net_id, **options) */
-    PyObject *logout;      /* and logout(session), when it ends */
-    PyObject *find;        /* find(who): the Session that WHO is, or is the name of; or None */
     PyObject *lose;        /* lose(session, requests, unsent, partial), when it ends with some: who
-                              takes them over, a Session or None */
+                              takes them over, a Session, a net_id or None */
     PyObject *on_pool;     /* told the pool's new size */
     PyObject *on_shortage; /* told of accepts that cannot be posted: on_shortage(stage, times,
                               error, seconds) */
@@ -89,7 +87,7 @@ typedef struct {
     PyObject_HEAD engine_object_t *engine;
     token_t token;
     PyObject *id;        /* TOKEN as an int, the key in the registry */
-    PyObject *net_id;    /* None until login */
+    atomic_ptr_t net_id; /* PyObject: None until login; written under the object's own lock */
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *framing;   /* how its stream is cut; NULL = it is not */
     PyObject *weakrefs;
@@ -133,6 +131,26 @@ void session_end(session_object_t *session);
 
 /* A new reference to the hook in FIELD; NULL without an exception where the server has stopped. */
 PyObject *engine_hook(engine_object_t *self, PyObject **field);
+
+/* Whether it has ended, or ends. */
+bool session_is_over(session_object_t *session);
+
+/* Session.login; CONFLICT is NULL where it was not given. NULL with an exception. */
+PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict);
+
+/* In the callback of EVENT_CLOSED: the name of its client, whose it is no more, is let go of. */
+void naming_leave(engine_object_t *self, const event_t *event);
+
+/* The Session that has the name NET_ID, a new reference; NULL where none has, or with an exception.
+ */
+PyObject *naming_find(engine_object_t *self, PyObject *net_id);
+
+/* The client that WHO is, or is the name of, in TOKEN; TOKEN_NONE where there is none. False with
+ * an exception. */
+bool naming_who(engine_object_t *self, PyObject *who, token_t *token);
+
+/* All that have one, by net_id, in the order of their logins: a new dict. */
+PyObject *naming_dict(engine_object_t *self);
 
 /* A new Pending: a request of SESSION's client, with what the application keeps with it. */
 PyObject *pending_begin(session_object_t *session, PyObject *tag, PyObject *asked);

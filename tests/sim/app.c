@@ -53,6 +53,7 @@ static void app__end(world_t *world, rec_t *rec, batch_t *batch)
         rec->ends = true;
         rec->reason = reason;
     }
+    world->naming.other = TOKEN_NONE;
     call_t result = engine_end(world->engine, rec->token, reason, batch);
     app__check_call(world, rec, live, token, result, "engine_end");
 }
@@ -82,17 +83,6 @@ static void app__write_eof(world_t *world, rec_t *rec, batch_t *batch)
     rec->eof_written |= live && slot->state == SLOT_OPEN;
     call_t result = engine_write_eof(world->engine, rec->token, batch);
     app__check_call(world, rec, live, token, result, "engine_write_eof");
-}
-
-static void app__login(world_t *world, rec_t *rec)
-{
-    const slot_t *slot;
-    bool live = app__is_live(world, rec, &slot);
-    token_t token = slot->token;
-    rec->logins_asked++;
-    rec->logged_in |= live && slot->state == SLOT_OPEN;
-    call_t result = engine_login(world->engine, rec->token);
-    app__check_call(world, rec, live, token, result, "engine_login");
 }
 
 static void app__info(world_t *world, rec_t *rec)
@@ -135,7 +125,7 @@ static void app__act(world_t *world, rec_t *rec, batch_t *batch)
     if (choice < 32) {
         sending_try(world, rec, batch);
     } else if (choice < 34) {
-        app__login(world, rec);
+        naming_login(world, rec, batch);
     } else if (choice < 36) {
         app__info(world, rec);
     } else if (choice < 37) {
@@ -178,6 +168,7 @@ static void app__maybe_act(world_t *world, rec_t *rec, batch_t *batch)
     }
     (void)broadcasting_try(world, batch);
     requesting_try(world, rec, batch);
+    (void)naming_try(world, batch);
 }
 
 static rec_t *app__open(world_t *world, const event_t *event)
@@ -394,6 +385,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
                    (unsigned)rec->number);
     }
     app__check_unsent(world, rec, &event->slot->session);
+    naming_leave(world, event);
     requesting_lose(world, rec, event);
     toying_close(world, event);
     sim_trace(world->io, "closed", rec->number, ending->reason);
@@ -487,7 +479,7 @@ bool app_intrude(world_t *world)
     if (world->recs_count == 0 || whim >= world->config.whims) {
         return false;
     }
-    if (broadcasting_try(world, NULL) || requesting_intrude(world)) {
+    if (broadcasting_try(world, NULL) || requesting_intrude(world) || naming_try(world, NULL)) {
         return true;
     }
     uint32_t span = rng_below(&world->rng, 4) == 0 ? SESSIONS_MAX : 12;

@@ -148,7 +148,7 @@ static expiry_t check__silence(const world_t *world, const slot_t *slot)
         return expiry;
     }
     uint64_t active_ns = session->active_ns;
-    if (!session->logged_in) {
+    if (session->name == NULL) {
         check__offer(&expiry, begun_ns, options->login_timeout_ns);
     }
     if ((slot->in_flight & FLIGHT_CALLBACK) != 0 || (slot->pending & PENDING_OPEN) != 0) {
@@ -434,6 +434,7 @@ void check_all(world_t *world)
     }
     counts_check_ends(world);
     requesting_check(world);
+    naming_check(world);
     toying_check_all(world);
     check__manager(world, &census);
     check__pool(world, &census);

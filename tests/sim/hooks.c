@@ -27,6 +27,7 @@ void __real_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 bool __real_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
 call_t __real_send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch);
 call_t __real_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch);
+call_t __real_engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch);
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
@@ -52,6 +53,7 @@ void __wrap_shared_put(shared_t *message, sendq_t *to, slab_t *pages);
 bool __wrap_sendq_put(sendq_t *to, const void *data, size_t len, slab_t *pages);
 call_t __wrap_send_admit(engine_t *engine, slot_t *slot, size_t len, batch_t *batch);
 call_t __wrap_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t *batch);
+call_t __wrap_engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch);
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
@@ -73,8 +75,9 @@ static void hooks__check_memory(void)
 {
     world_t *world = hooks__world;
     for (uint32_t i = 0; world != NULL && i < world->locks_count; i++) {
-        if (world->locks[i] == &world->engine->requests_lock) {
-            world_fail(world, "memory is taken or given back under the lock of the requests");
+        if (world->locks[i] == &world->engine->requests_lock ||
+            world->locks[i] == &world->engine->names.lock) {
+            world_fail(world, "memory is taken or given back under the lock of requests or names");
         }
     }
 }
@@ -183,7 +186,7 @@ static bool hooks__is_leaf(const world_t *world, const void *lock)
     bool leaf = lock == &world->engine->slab.lock || lock == &world->engine->large.lock ||
                 lock == &world->engine->pages.lock || lock == &world->engine->wheel.lock ||
                 lock == &world->engine->requests_lock || lock == &world->engine->chunks.lock ||
-                lock == &world->engine->turns.lock;
+                lock == &world->engine->turns.lock || lock == &world->engine->names.lock;
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
         leaf |= world->workers[i].batch != NULL && lock == &world->workers[i].batch->lock;
     }
@@ -372,6 +375,15 @@ call_t __wrap_send_queue(engine_t *engine, slot_t *slot, sendq_t *chain, batch_t
     call_t result = __real_send_queue(engine, slot, chain, batch);
     requesting_queued(hooks__world, slot, result);
     return result;
+}
+
+/* A take-over's, or the application's own. */
+call_t __wrap_engine_end(engine_t *engine, token_t token, reason_t reason, batch_t *batch)
+{
+    if (reason == REASON_REPLACED) {
+        naming_replaced(hooks__world, token);
+    }
+    return __real_engine_end(engine, token, reason, batch);
 }
 
 bool __wrap_io_probe_recycling(uint32_t timeout_ms)

@@ -82,6 +82,14 @@ static void report__requests(const totals_t *totals)
     printf(" (by reply_t and handover_t)\n");
 }
 
+static void report__names(const totals_t *totals)
+{
+    printf("logins: %" PRIu64 ", conflicts: %" PRIu64 ", too late: %" PRIu64
+           "; names replaced: %" PRIu64 ", inherited: %" PRIu64 ", overtaken: %" PRIu64 "\n",
+           totals->logins[LOGIN_DONE], totals->logins[LOGIN_CONFLICT], totals->logins[LOGIN_CLOSED],
+           totals->names_replaced, totals->names_inherited, totals->names_overtaken);
+}
+
 void report_print(const totals_t *totals, double seconds)
 {
     report__rows(totals);
@@ -93,6 +101,7 @@ void report_print(const totals_t *totals, double seconds)
            ", broadcasts: %" PRIu64 ", calls on sessions that are over: %" PRIu64 "\n",
            totals->clients, totals->sessions, totals->events, totals->sends, totals->broadcasts,
            totals->stale_calls);
+    report__names(totals);
     report__requests(totals);
     printf("bytes: %" PRIu64 " to clients, %" PRIu64 " from clients, all of them their own; "
            "messages in lent buffers: %" PRIu64 ", framings set: %" PRIu64 "\n",
@@ -120,9 +129,25 @@ static uint32_t report__missed_requests(const totals_t *totals)
     return missed;
 }
 
+/* What a login came to in no run. */
+static uint32_t report__missed_names(const totals_t *totals)
+{
+    uint32_t missed = totals->names_replaced == 0;
+    missed += totals->names_inherited == 0;
+    missed += totals->names_overtaken == 0;
+    for (int i = 0; i <= LOGIN_CLOSED; i++) {
+        missed += totals->logins[i] == 0;
+    }
+    if (missed > 0) {
+        printf("sim: %u outcomes of logins were never seen\n", missed);
+    }
+    return missed;
+}
+
 uint32_t report_missed_rows(const totals_t *totals)
 {
-    uint32_t missed = report__missed_requests(totals) + report__missed_filters(totals);
+    uint32_t missed = report__missed_requests(totals) + report__missed_filters(totals) +
+                      report__missed_names(totals);
     for (reason_t reason = REASON_FIRST_BYTE_TIMEOUT; reason <= REASON_MESSAGE_TIMEOUT; reason++) {
         if (totals->timeouts[reason] == 0) {
             printf("sim: no session ended for reason %d\n", (int)reason);

@@ -232,6 +232,7 @@ static uint64_t world__run(world_t *world)
     world->running = false;
     check_end(world);
     requesting_end(world);
+    naming_end(world);
     crowd_leave(world);
     world__add_up(world);
     hash = sim_trace_hash(world->io);
@@ -264,6 +265,7 @@ uint64_t world_run(const plan_t *plan, totals_t *totals)
     lending_begin(world);
     recutting_begin(world);
     requesting_begin(world);
+    naming_begin(world);
     toying_begin(world);
     uint64_t hash = world__run(world);
     totals->allocs += world->allocs;

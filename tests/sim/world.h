@@ -58,7 +58,11 @@ typedef struct {
     uint64_t events;
     uint64_t sends;
     uint64_t broadcasts;
-    uint64_t asks; /* requests that were begun */
+    uint64_t logins[LOGIN_CLOSED + 1];
+    uint64_t names_replaced;  /* that were taken over from somebody who was open, */
+    uint64_t names_inherited; /* and from one whose end had begun */
+    uint64_t names_overtaken; /* looked for anew, because others were entered meanwhile */
+    uint64_t asks;            /* requests that were begun */
     uint64_t replies[REPLY_MOVED + 1];
     uint64_t handovers[HANDOVER_ANSWERED + 1];
     uint64_t stale_calls; /* calls on sessions that are over */
@@ -161,6 +165,14 @@ typedef struct {
     ask_t *replying;  /* what it replies to; NULL = it is no reply */
     ask_t asks[ASKS_MAX];
 } requesting_t;
+
+typedef struct {
+    rng_t rng;      /* its own: worlds without it go on as they did */
+    uint64_t kinds; /* that clients want; 0 = each one of its own */
+    uint64_t asked;
+    uint32_t live; /* names that are entered */
+    token_t other; /* who is about to end because its name is taken over */
+} naming_t;
 
 /* Bytes that the engine sends from where they are. */
 typedef struct {
@@ -266,6 +278,7 @@ typedef struct world {
     lending_t lending;
     recutting_t recutting;
     requesting_t requesting;
+    naming_t naming;
     toying_t toying;
     engine_t *engine;
     io_t *io;
@@ -414,6 +427,15 @@ void requesting_taken(world_t *world, const slot_t *slot, const sendq_t *chain);
 void requesting_queued(world_t *world, const slot_t *slot, call_t result);
 void requesting_check(world_t *world);
 void requesting_end(world_t *world);
+
+/* naming.c: its names. */
+void naming_begin(world_t *world);
+void naming_login(world_t *world, rec_t *rec, batch_t *batch);
+bool naming_try(world_t *world, batch_t *batch); /* now and then; whether it did */
+void naming_replaced(world_t *world, token_t token);
+void naming_leave(world_t *world, const event_t *event);
+void naming_check(world_t *world);
+void naming_end(world_t *world);
 
 /* silence.c: since when the client of SESSION owes the rest of a message. */
 uint64_t silence_message_ns(const session_t *session);

@@ -193,25 +193,6 @@ call_t engine_pause_reading(engine_t *engine, token_t token, bool paused)
     return CALL_OK;
 }
 
-call_t engine_login(engine_t *engine, token_t token)
-{
-    call_t result;
-    slot_t *slot = control_lock(engine, token, &result);
-    if (slot == NULL) {
-        return result;
-    }
-    if (slot->state == SLOT_OPEN) {
-        slot->session.logged_in = true;
-        slot->pending |= PENDING_LOGIN;
-        atomic_u32_store(&slot->session.mute, 1); /* until that has been told */
-        session_advance(engine, slot, NULL);
-    } else {
-        result = CALL_CLOSED;
-    }
-    mutex_unlock(&slot->lock);
-    return result;
-}
-
 call_t engine_set_framing(engine_t *engine, const event_t *event, const framing_t *framing)
 {
     call_t result;

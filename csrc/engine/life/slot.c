@@ -95,7 +95,7 @@ void slot_wipe(slot_t *slot)
     CHECK(slot->in_flight == 0);
     CHECK(sendq_is_empty(&slot->session.out) && slot->session.recv_buf == NULL);
     CHECK(slot->session.cutter.kept == NULL && slot->session.cutter.replay == NULL);
-    CHECK(slot->session.requests.first == NULL);
+    CHECK(slot->session.requests.first == NULL && slot->session.name == NULL);
     CHECK(slot->session.filter == NULL);
     slot->token = TOKEN_NONE;
     slot->pending = 0;

@@ -20,6 +20,7 @@
 #include "../bytes/framing.h"
 #include "reason.h"
 #include "../bytes/sendq.h"
+#include "../session/names.h"
 #include "../session/requests.h"
 #include "token.h"
 #include "../work/wheel.h"
@@ -92,7 +93,6 @@ typedef struct {
     bool telling;       /* the callback that runs is told messages: the cutter is its worker's */
     bool held;          /* what a receive has brought meanwhile, RECV_EVENT, waits for its end */
     bool reset;         /* close with RST */
-    bool logged_in;     /* the application has given it a name */
     bool overdue;       /* the manager has found it so, and a worker is to make sure */
     bool unsettled;     /* of what was sent something may not be acknowledged, */
     bool lagging;       /* and at the last look so it was */
@@ -118,6 +118,7 @@ typedef struct {
     io_addr_t peer;
     io_addr_t local;
     ending_t ending;
+    name_t *name;        /* that the application has given it last, or NULL; held */
     requests_t requests; /* open ones; under the engine's requests_lock */
 } session_t;
 

@@ -45,9 +45,18 @@ void session_count_unsent(engine_t *engine, slot_t *slot)
     session->ending.unsent_bytes = session->out.bytes + unacked;
 }
 
+/* Whoever wants its name may have it from now on. */
+static void part_name(engine_t *engine, slot_t *slot)
+{
+    if (slot->session.name != NULL) {
+        names_part(&engine->names, slot->session.name, slot->token);
+    }
+}
+
 static void drain(engine_t *engine, slot_t *slot)
 {
     slot_set_state(slot, SLOT_DRAINING);
+    part_name(engine, slot);
     atomic_u32_store(&slot->session.mute, 1);
     slot->pending &= PENDING_OPEN;
     bool waits = (slot->in_flight & (FLIGHT_RECV | FLIGHT_SEND)) != 0;
@@ -188,6 +197,7 @@ void session_flush(engine_t *engine, slot_t *slot, const ending_t *ending)
     }
     record(slot, ending);
     slot_set_state(slot, SLOT_FLUSHING);
+    part_name(engine, slot);
     atomic_u32_store(&session->mute, 1);
     session->closing_ns = io_now_ns(engine->io);
     session->heard_open = session_heard(session);

@@ -268,6 +268,9 @@ void session_advance(engine_t *engine, slot_t *slot, batch_t *batch)
     }
     end_unsendable(engine, slot);
     if (slot->state == SLOT_DRAINING && slot->in_flight == 0 && slot->pending == 0) {
+        if (slot->session.name != NULL) {
+            names_give_back(&engine->names, slot->session.name, slot->token);
+        }
         slot->pending = PENDING_CLOSED;
     }
     tell(engine, slot, batch);

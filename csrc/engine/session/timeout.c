@@ -47,7 +47,7 @@ static expiry_t expiry_of(const engine_t *engine, const slot_t *slot, uint64_t n
         offer(&expiry, session->begun_ns + options->handshake_timeout_ns, REASON_HANDSHAKE_TIMEOUT);
         return expiry;
     }
-    if (options->login_timeout_ns != 0 && !session->logged_in) {
+    if (options->login_timeout_ns != 0 && session->name == NULL) {
         offer(&expiry, session->begun_ns + options->login_timeout_ns, REASON_LOGIN_TIMEOUT);
     }
     /* Not while a callback runs or is due: what the client sends meanwhile is not read. The next

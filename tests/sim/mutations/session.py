@@ -78,8 +78,8 @@ SESSION = (
     one("told-once", "receive.c", "    session->cut = false;\n    atomic", "    atomic"),
     one(
         "login-is-told-first",
-        "control.c",
-        "        atomic_u32_store(&slot->session.mute, 1); /* until that has been told */\n",
+        "login.c",
+        "    atomic_u32_store(&slot->session.mute, 1); /* until that has been told */\n",
         "",
     ),
     one(
@@ -201,7 +201,39 @@ SESSION = (
     one("message-is-watched-at-once", "receive.c", "        timeout_cut(engine, slot);\n", ""),
     one("message-is-whole", "timeout.c", " && cutter_is_amid(&session->cutter);", ";"),
     one("first-byte-came", "timeout.c", "session->bytes_received == 0 &&", "true &&"),
-    one("login-came", "control.c", "        slot->session.logged_in = true;\n", ""),
+    # Names.
+    one("login-while-open", "login.c", "    if (slot->state != SLOT_OPEN) {", "    if (false) {"),
+    one("name-is-refused", "names.c", " && !name->parting && !replaces) {", " && false) {"),
+    one("parting-name-is-to-be-had", "names.c", " && !name->parting && !replaces", " && !replaces"),
+    one("name-is-taken-over", "names.c", "!name->parting && !replaces", "!name->parting"),
+    one("old-name-is-free", "names.c", "            set_free(names, old);\n", ""),
+    one("old-name-may-be-anothers", "names.c", " && old->owner == token) {", ") {"),
+    one("name-parts-while-owned", "names.c", "parting |= name->owner == token;", "parting = true;"),
+    one(
+        "flushing-parts", "closing.c", "FLUSHING);\n    part_name(engine, slot);\n", "FLUSHING);\n"
+    ),
+    one(
+        "draining-parts", "closing.c", "DRAINING);\n    part_name(engine, slot);\n", "DRAINING);\n"
+    ),
+    one(
+        "name-is-given-back-while-owned",
+        "names.c",
+        "    if (name->owner == token) {\n        set_free(names, name);",
+        "    if (name->owner != TOKEN_NONE) {\n        set_free(names, name);",
+    ),
+    one(
+        "name-is-given-back",
+        "session.c",
+        "            names_give_back(&engine->names, slot->session.name, slot->token);\n",
+        "",
+    ),
+    one(
+        "replaced-ends",
+        "login.c",
+        "    if (result == LOGIN_DONE && *other != TOKEN_NONE) {",
+        "    if (false) {",
+    ),
+    one("name-is-overtaken", "names.c", "    if (!overtaken) {", "    if (true) {"),
     one("login-is-due", "timeout.c", "options->login_timeout_ns != 0", "false"),
     one(
         "paused-is-not-silent",
