@@ -1,6 +1,9 @@
 """Names: login, the registries, takeover, on_login."""
 
+import gc
+import random
 import threading
+import weakref
 
 import pytest
 from peers import Client, Recorder, in_threads, wait_until
@@ -272,3 +275,128 @@ def test_priority_and_rtt(serve):
     server.next_end()
     assert server.last_rtt is None or 0 < server.last_rtt < 10
     wait_until(lambda: session.rtt is None, "the return of on_disconnect")
+
+
+class Meddler:
+    """A name like any other, but for what happens when it is hashed or compared."""
+
+    def __init__(self, name, meddle, hash_=7):
+        self.name = name
+        self.meddle = meddle
+        self.hash = hash_
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        self.meddle()
+        return isinstance(other, Meddler) and self.name == other.name
+
+    def __repr__(self):
+        return f"Meddler({self.name!r})"
+
+
+def test_a_name_that_is_entered_while_it_is_compared_is_one_name(serve):
+    server = serve()
+    with Client(server.address), Client(server.address), Client(server.address):
+        first, second, third = (server.next_session() for _ in range(3))
+        turns = []
+
+        def log_in_amid():
+            if not turns:
+                turns.append(None)
+                second.login(Meddler("new", lambda: None))
+
+        first.login(Meddler("old", log_in_amid))
+        with pytest.raises(iocpreuse.LoginConflict, match="new"):
+            third.login(Meddler("new", lambda: None))
+        assert turns
+        assert [key.name for key in server.logged_in] == ["old", "new"]
+        assert server.logged_in[Meddler("new", lambda: None)] is second
+        assert third.net_id is None
+
+
+def test_comparing_that_raises_changes_nothing(serve):
+    server = serve()
+
+    def fail():
+        raise ZeroDivisionError
+
+    with Client(server.address), Client(server.address):
+        first, second = server.next_session(), server.next_session()
+        first.login(Meddler("one", fail))
+        with pytest.raises(ZeroDivisionError):
+            second.login(Meddler("two", lambda: None))
+        with pytest.raises(ZeroDivisionError):
+            server.logged_in.get(Meddler("two", lambda: None))
+        assert second.net_id is None
+        assert len(server.logged_in) == 1
+        assert list(server.logged_in.values()) == [first]
+
+
+def test_names_that_collect_log_in_and_close_while_they_are_compared(serve):
+    """Names with one hash, from several threads: each has one session, and none is left."""
+    server = serve(workers=3)
+    clients = [Client(server.address) for _ in range(6)]
+    sessions = [server.next_session() for _ in clients]
+    conflicts = []
+
+    def visit(number):
+        random_ = random.Random(number)
+        deep = threading.local()
+
+        def meddle():
+            if getattr(deep, "is_in", False):
+                return
+            deep.is_in = True
+            try:
+                choice = random_.randrange(12)
+                if choice == 0:
+                    gc.collect()
+                elif choice == 1:
+                    log_in(random_.choice(sessions))
+                elif choice == 2:
+                    list(server.logged_in.items())
+            finally:
+                deep.is_in = False
+
+        def log_in(session):
+            name = Meddler(random_.randrange(4), meddle)
+            weakref.finalize(name, meddle)
+            try:
+                session.login(name, conflict=random_.choice(("reject", "replace")))
+            except iocpreuse.LoginConflict:
+                conflicts.append(number)
+            except iocpreuse.SessionClosed:
+                pass
+
+        for _ in range(40):
+            log_in(sessions[number])
+            names = [name.name for name in server.logged_in]
+            assert len(names) == len(set(names))
+
+    in_threads(6, visit)
+    for client in clients:
+        client.close()
+    wait_until(lambda: not server.sessions)
+    assert dict(server.logged_in) == {}
+    assert len(server.logged_in) == 0
+
+
+def test_a_name_is_let_go_of_with_its_session(serve):
+    class Name:
+        pass
+
+    server = serve()
+    with Client(server.address):
+        session = server.next_session()
+        name, other = Name(), Name()
+        session.login(name)
+        session.login(other)
+        gone, kept = weakref.ref(name), weakref.ref(other)
+        del name, other
+        wait_until(lambda: gone() is None, "the end of a name that nobody has")
+        assert session.net_id is kept()
+    server.next_end()
+    del session
+    wait_until(lambda: kept() is None, "the end of a name whose session has ended")
