@@ -35,6 +35,29 @@ static const slot_t *requesting__slot_of(world_t *world, token_t token)
     return slot != NULL && slot->token == token ? slot : NULL;
 }
 
+/* Keeps others from sending to TOKEN's client until requesting__leave: what comes before what would
+ * be in no certain order. False where somebody is at it. */
+static bool requesting__enter(world_t *world, token_t token, rec_t **rec)
+{
+    const slot_t *slot = requesting__slot_of(world, token);
+    uintptr_t place = slot == NULL ? 0 : (uintptr_t)slot->session.user;
+    *rec = place == 0 ? NULL : &world->recs[place - 1];
+    if (*rec != NULL && (*rec)->sending) {
+        return false;
+    }
+    if (*rec != NULL) {
+        (*rec)->sending = true;
+    }
+    return true;
+}
+
+static void requesting__leave(rec_t *rec)
+{
+    if (rec != NULL) {
+        rec->sending = false;
+    }
+}
+
 static bool requesting__is_open(world_t *world, token_t token)
 {
     const slot_t *slot = requesting__slot_of(world, token);
@@ -158,7 +181,12 @@ static void requesting__reply(world_t *world, ask_t *ask, batch_t *batch)
     uint64_t mark = ANSWER_MARK + requesting->answers++;
     uint32_t len = requesting__chance(world, 8) ? 0 : 1 + rng_below(&requesting->rng, 64);
     sendq_t answer;
+    rec_t *rec;
     if (!requesting__make(world, &answer, mark, len)) {
+        return;
+    }
+    if (!requesting__enter(world, ask->owner, &rec)) {
+        sending_release(world, &answer);
         return;
     }
     const slot_t *slot = requesting__slot_of(world, ask->owner);
@@ -174,6 +202,7 @@ static void requesting__reply(world_t *world, ask_t *ask, batch_t *batch)
     requesting->replying = ask;
     reply_t reply = engine_reply(world->engine, &ask->request, &answer, batch, &why, &owner);
     ask->busy--;
+    requesting__leave(rec);
     sending_release(world, &answer);
     world->totals->replies[reply]++;
     bool refused = expected == REPLY_SENT && reply == REPLY_REFUSED && why != CALL_OK &&
@@ -227,6 +256,10 @@ static void requesting__check_move(world_t *world, handover_t handover, handover
 static void requesting__hand_over(world_t *world, ask_t *ask, batch_t *batch)
 {
     const rec_t *to = requesting__any_rec(world);
+    rec_t *rec;
+    if (!requesting__enter(world, to->token, &rec)) {
+        return;
+    }
     bool waited = ask->has_kept;
     ask->busy++;
     handover_t expected = requesting__predict_move(world, ask, to->token, false);
@@ -236,6 +269,7 @@ static void requesting__hand_over(world_t *world, ask_t *ask, batch_t *batch)
     world->requesting.replying = NULL;
     handover_t handover = engine_hand_over(world->engine, &ask->request, to->token, batch);
     ask->busy--;
+    requesting__leave(rec);
     requesting__check_move(world, handover, expected, waited, admitted);
 }
 
@@ -363,6 +397,11 @@ void requesting_pass_on(world_t *world, const event_t *event, batch_t *batch)
     token_t heir = requesting__chance(world, 4) || world->recs_count == 0
                        ? TOKEN_NONE
                        : requesting__any_rec(world)->token;
+    rec_t *rec = NULL;
+    if (!requesting__enter(world, heir, &rec)) {
+        heir = TOKEN_NONE;
+        rec = NULL;
+    }
     while ((request = engine_lost_request(event)) != NULL) {
         ask_t *ask = requesting__of(request);
         bool waited = ask->has_kept;
@@ -387,6 +426,7 @@ void requesting_pass_on(world_t *world, const event_t *event, batch_t *batch)
         ask->busy--;
         requesting__check_move(world, handover, expected, waited, admitted);
     }
+    requesting__leave(rec);
 }
 
 void requesting_check(world_t *world)
