@@ -167,7 +167,7 @@ static bool log_in(session_object_t *session, PyObject *net_id, Py_hash_t hash, 
     return login == LOGIN_DONE;
 }
 
-PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict)
+PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict, bool over)
 {
     bool text = conflict != NULL && PyUnicode_Check(conflict);
     bool replaces = text && PyUnicode_CompareWithASCIIString(conflict, "replace") == 0;
@@ -185,7 +185,7 @@ PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *co
     if (hash == -1) {
         return NULL;
     }
-    if (session_is_over(session)) {
+    if (over) {
         return sending_result(session->engine->state, session->token, CALL_CLOSED);
     }
     if (!log_in(session, net_id, hash, replaces)) {

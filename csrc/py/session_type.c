@@ -73,7 +73,8 @@ static bool get_info(session_object_t *self, session_info_t *out)
     return found;
 }
 
-bool session_is_over(session_object_t *self)
+/* Whether it has ended, or ends. */
+static bool is_over(session_object_t *self)
 {
     session_info_t info;
     return !find_info(self, &info) || info.closing;
@@ -185,7 +186,7 @@ static PyObject *session_resume_reading(session_object_t *self, PyObject *unused
 static PyObject *session_is_closing(session_object_t *self, PyObject *unused)
 {
     (void)unused;
-    return PyBool_FromLong(session_is_over(self));
+    return PyBool_FromLong(is_over(self));
 }
 
 static PyObject *session_peername(session_object_t *self, void *closure)
@@ -226,7 +227,7 @@ static PyObject *session_login(session_object_t *self, PyObject *args, PyObject 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$O:login", names, &net_id, &conflict)) {
         return NULL;
     }
-    return naming_login(self, net_id, conflict);
+    return naming_login(self, net_id, conflict, is_over(self));
 }
 
 static PyObject *session_begin_request(session_object_t *self, PyObject *args, PyObject *kwargs)

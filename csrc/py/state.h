@@ -132,11 +132,9 @@ void session_end(session_object_t *session);
 /* A new reference to the hook in FIELD; NULL without an exception where the server has stopped. */
 PyObject *engine_hook(engine_object_t *self, PyObject **field);
 
-/* Whether it has ended, or ends. */
-bool session_is_over(session_object_t *session);
-
-/* Session.login; CONFLICT is NULL where it was not given. NULL with an exception. */
-PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict);
+/* Session.login; CONFLICT is NULL where it was not given, OVER tells whether the session has ended
+ * or ends. NULL with an exception. */
+PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict, bool over);
 
 /* In the callback of EVENT_CLOSED: the name of its client, whose it is no more, is let go of. */
 void naming_leave(engine_object_t *self, const event_t *event);

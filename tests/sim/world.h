@@ -17,6 +17,7 @@
 #include "../../csrc/io/sim/sim.h"
 #include "thrift.h"
 #include "fiber.h"
+#include "requesting.h"
 #include "toy_counts.h"
 
 #define WORKERS_MAX  4u
@@ -28,7 +29,6 @@
 #define SLOTS_MAX    512u
 #define SCRATCH_SIZE 4096u
 #define CASTS_MAX    12288u
-#define ASKS_MAX     512u
 #define ANSWERS_MAX  4096u
 
 /* More spare sockets than any world can have. */
@@ -131,40 +131,6 @@ typedef struct {
 } cast_t;
 
 typedef struct broadcast broadcast_t;
-
-/* An answer: the first LEN bytes of the stream MARK, in a chain that begins with HEAD. */
-typedef struct {
-    uint64_t mark;
-    const sendbuf_t *head;
-    uint64_t len;
-} answer_t;
-
-typedef enum { ASK_FREE, ASK_OPEN, ASK_ANSWERED, ASK_ABORTED } ask_state_t;
-
-/* A request, as the application knows it. */
-typedef struct {
-    ask_state_t state;
-    token_t owner;
-    uint32_t busy; /* threads that are in a call on it */
-    bool told;     /* its client has gone, and this is being told */
-    bool passing;  /* and it is about to be aborted */
-    bool has_kept;
-    bool passed;      /* what was kept has been sent, and no reply has said so */
-    bool told_passed; /* one has */
-    answer_t answer;  /* of the reply that is under way, */
-    answer_t kept;    /* and of the one that waits */
-    request_t request;
-} ask_t;
-
-typedef struct {
-    rng_t rng;     /* its own: worlds without it go on as they did */
-    uint32_t odds; /* of 1024 */
-    uint32_t last; /* the newest */
-    uint32_t answers;
-    call_t *admitted; /* of the call that is under way: whether a queue takes an answer */
-    ask_t *replying;  /* what it replies to; NULL = it is no reply */
-    ask_t asks[ASKS_MAX];
-} requesting_t;
 
 typedef struct {
     rng_t rng;      /* its own: worlds without it go on as they did */

@@ -90,7 +90,7 @@ static list_t *move(names_t *names, list_t *places, uint32_t size)
 /* Makes SIZE places, unless somebody else has made as many meanwhile. False = no memory. */
 static bool grow(names_t *names, uint32_t size)
 {
-    list_t *places = malloc(size * sizeof *places);
+    list_t *places = calloc(size, sizeof *places);
     if (places == NULL) {
         return false;
     }

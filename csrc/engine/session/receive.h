@@ -32,8 +32,8 @@ void receive_settle(engine_t *engine, slot_t *slot, batch_t *batch);
 /* SLOT's session has a filter: a buffer for what that reads. False = no memory. */
 bool receive_take_plain(engine_t *engine, session_t *session, batch_t *batch);
 
-/* It has read LEN bytes into it. */
-void receive_plain(engine_t *engine, slot_t *slot, uint32_t len, batch_t *batch);
+/* It has read BYTES into it. */
+void receive_plain(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *batch);
 
 /* What is not fed to it yet is thrown away, or all is. */
 void receive_drop_sealed(session_t *session, batch_t *batch);
