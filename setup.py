@@ -88,7 +88,7 @@ setup(
     ext_modules=[
         Extension(
             "iocpreuse._engine",
-            sources=sources("io", f"io/{backend}", "engine", "engine/*", "py"),
+            sources=sources("io", f"io/{backend}", "engine", "engine/*", "tls", "py"),
             depends=[str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.h")],
             include_dirs=[f"csrc/io/{backend}"],
             define_macros=macros,

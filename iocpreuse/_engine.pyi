@@ -1,9 +1,10 @@
 """The extension: the engine's types as the facade sees them. Private; use `iocpreuse.Server`."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from ssl import SSLObject
 from typing import Any, Final, Literal, Self, final
 
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import Buffer, CapsuleType, disjoint_base
 
 from iocpreuse.framing import Framing
 from iocpreuse.session import SessionId
@@ -41,6 +42,8 @@ class Session:
     def net_id(self) -> Hashable | None: ...
     @property
     def logged_in_at(self) -> float | None: ...
+    @property
+    def ssl_object(self) -> SSLObject | None: ...
     @property
     def rtt(self) -> float | None: ...
     @property
@@ -86,6 +89,11 @@ class Pending:
     def reply(self, data: Buffer, /) -> bool: ...
     def handoff(self, to: Session | Hashable, /) -> bool: ...
 
+def tls_names() -> list[str]: ...
+def tls_bind(addresses: Sequence[int], /) -> None: ...
+def tls_wrap(ssl_object: SSLObject, /) -> CapsuleType: ...
+def tls_step(wire: CapsuleType, kind: str, data: bytes, /) -> tuple[int, bytes, bytes]: ...
+
 @final
 class Engine:
     """One completion port with its listener, slots and accept pool.
@@ -126,8 +134,13 @@ class Engine:
         on_disconnect: Callable[[Session, Any], object] | None,
         on_error: Callable[[Session | None, str, BaseException], object],
         make_disconnect: Callable[
-            [Framing | None, int, int, int | None, int, int, int, int], object
+            [Framing | None, int, int, int | None, int, int, int, int, Any], object
         ],
+        make_tls: Callable[[], Any] | None,
+        tls_is_native: bool,
+        tls_failed: Callable[[tuple[Any, ...], int, Any, int], object] | None,
+        handshake_timeout: float,
+        max_handshakes: int,
         on_login: Callable[[Session], object] | None,
         lose: Callable[
             [Session, tuple[Pending, ...], Sequence[bytes], bool], Session | Hashable | None

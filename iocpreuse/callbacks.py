@@ -23,10 +23,12 @@ _PARAMETERS: Final = {
     "on_abort": ("session", "lost"),
     "on_disconnect": ("session", "why"),
     "on_error": ("session", "where", "exc"),
+    "on_tls_error": ("peername", "exc"),
 }
 
-# The engine takes None for these. The other two go by the facade.
-_OPTIONAL: Final = tuple(name for name in _PARAMETERS if name not in ("on_abort", "on_error"))
+# The engine takes None for the others. These go by the facade.
+_FACADE: Final = ("on_abort", "on_error", "on_tls_error")
+_OPTIONAL: Final = tuple(name for name in _PARAMETERS if name not in _FACADE)
 
 # How others call them.
 _ALSO: Final = {

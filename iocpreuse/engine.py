@@ -54,6 +54,8 @@ def make_engine(
             ip_prefix_6=settings.ip_prefix[1],
             send_buffer=settings.send_buffer,
             linger=settings.linger,
+            handshake_timeout=settings.ssl_handshake_timeout,
+            max_handshakes=settings.max_handshakes,
             framing=settings.framing,
             nodelay=settings.nodelay,
             keepalive=settings.keepalive,

@@ -115,6 +115,14 @@ _FIGURES: Final = (
         "stale_sends_blocked",
         "Sends to clients that had gone.",
     ),
+    _Figure("handshakes", CounterMetricFamily, "handshakes", "TLS handshakes done."),
+    _Figure(
+        "handshakes_failed",
+        CounterMetricFamily,
+        "handshakes_failed",
+        "TLS handshakes that failed, by why.",
+        label="reason",
+    ),
 )
 
 _LABELS: Final = ("server", "address")
@@ -136,10 +144,11 @@ class _Sight:
         """The samples of FIGURE, each with the values of the labels that are its own."""
         if self._stats is None:
             return
-        if figure.field == "closed_by_reason":
+        if figure.label == "reason":
+            counts = getattr(self._stats, figure.field)
             # All of them, so that the first one of its kind is seen as an increase.
             for reason in CloseReason:
-                yield (reason.value,), self._stats.closed_by_reason.get(reason, 0)
+                yield (reason.value,), counts.get(reason, 0)
         elif figure.field == "replaced_by_cause":
             for cause, count in self._stats.replaced_by_cause.items():
                 yield (cause,), count

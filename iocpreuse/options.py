@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, cast
 
 from iocpreuse.framing import Framing
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 Recycle = Literal["auto", "off"]
 Keepalive = tuple[int, int, int]
@@ -67,6 +70,10 @@ class Options(TypedDict, total=False):
     message_timeout: float | None  # s from a message's first byte to its last; None = no limit
     framing: Framing | None  # cuts what comes into messages, one for each on_data; None = no
     drain_timeout: float  # s that stop() gives clients to take what is queued; 10.0
+    # Any context of a server, as asyncio takes it. It is used as it is at each client's handshake.
+    ssl: "SSLContext | None"  # every client speaks TLS; None = no
+    ssl_handshake_timeout: float  # s from the connect to the handshake's end; 10.0
+    max_handshakes: int  # that have begun and are not over, at once; others wait in order; 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,9 @@ class Settings:
     send_buffer: int = 0
     linger: float = 30.0
     drain_timeout: float = 10.0
+    ssl: "SSLContext | None" = None
+    ssl_handshake_timeout: float = 10.0
+    max_handshakes: int = 256
 
 
 def gil_enabled() -> bool:
@@ -245,6 +255,22 @@ def _check_framing(name: str, value: object) -> Framing | None:
     raise _wrong_type(name, value, right)
 
 
+def _check_ssl(name: str, value: object) -> "SSLContext | None":
+    if value is None:
+        return None
+    import ssl  # who has no TLS need not load it
+
+    if not isinstance(value, ssl.SSLContext):
+        raise _wrong_type(name, value, "an ssl.SSLContext of a server, or None")
+    if value.protocol == ssl.PROTOCOL_TLS_CLIENT:
+        raise ValueError(
+            f"{name} must be an SSLContext of a server, as ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) "
+            "or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) makes it, not one of a client "
+            "(PROTOCOL_TLS_CLIENT)"
+        )
+    return value
+
+
 def _check_sock(name: str, value: object) -> socket.socket | None:
     right = "a bound and listening TCP socket (AF_INET or AF_INET6), or None"
     if value is None:
@@ -291,6 +317,9 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "send_buffer": _int_or_zero(1024, BYTES_MAX, "the system's"),
     "linger": _some_seconds,
     "drain_timeout": check_seconds,
+    "ssl": _check_ssl,
+    "ssl_handshake_timeout": _some_seconds,
+    "max_handshakes": _an_int_from(1, 1 << 20),
 }
 
 

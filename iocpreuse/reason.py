@@ -30,6 +30,9 @@ class CloseReason(enum.Enum):
     IDLE_TIMEOUT = "idle_timeout"  # nothing came from it or went to it
     MESSAGE_TIMEOUT = "message_timeout"  # it began a message and did not end it
     FRAME_ERROR = "frame_error"  # what it sent breaks the server's framing
+    HANDSHAKE_TIMEOUT = "handshake_timeout"  # its TLS handshake took too long
+    TLS_ERROR = "tls_error"  # what it sent is no TLS, or the two sides could not agree
+    TRUNCATED = "truncated"  # it closed its side without TLS's goodbye: something may be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Disconnect:
     names it (with `errno`, and `winerror` on Windows), or None. `unsent_bytes` counts what was
     queued and never handed to the stack, and what the client's TCP is known not to have
     acknowledged when the session was cut; 0 says nothing about what the client has read. `detail`
-    says in words what was wrong with a message (FRAME_ERROR), else it is None.
+    says in words what was wrong with a message (FRAME_ERROR), or with TLS (TLS_ERROR); else it is
+    None.
     """
 
     reason: CloseReason
@@ -117,7 +121,23 @@ def name_reasons(counts: dict[int, int]) -> dict[CloseReason, int]:
     return {_REASONS[index]: count for index, count in counts.items()}
 
 
-_BY_PEER: Final = (CloseReason.PEER_EOF, CloseReason.PEER_RESET)
+# What OpenSSL says: its code, library, reason, and of a certificate its verify code and what that
+# means; or what the ssl module raised.
+TlsFault = tuple[int, str | None, str | None, int, str | None] | BaseException | None
+
+
+def describe_tls(fault: TlsFault) -> str:
+    """What FAULT is, in words."""
+    if fault is None:
+        return "the client went away"
+    if isinstance(fault, BaseException):
+        return str(fault) or type(fault).__name__
+    _, library, reason, _, verify = fault
+    said = reason or library or "failed"
+    return said if verify is None else f"{said}: {verify}"
+
+
+_BY_PEER: Final = (CloseReason.PEER_EOF, CloseReason.PEER_RESET, CloseReason.TRUNCATED)
 
 
 def plain_ends() -> tuple[Disconnect, ...]:
@@ -143,15 +163,19 @@ def make_disconnect(
     unsent_bytes: int,
     fault: int,
     fault_length: int,
+    tls: TlsFault = None,
 ) -> Disconnect:
     """The Disconnect for the engine's figures. `error` is 0 for none, `fault` without a meaning."""
     name = _REASONS[reason]
     faulty = framing is not None and name is CloseReason.FRAME_ERROR
+    detail = framing._describe_fault(fault, fault_length) if faulty and framing else None
+    if name is CloseReason.TLS_ERROR:
+        detail = describe_tls(tls)
     return Disconnect(
         name,
         _INITIATORS[initiator],
         ntstatus,
         make_error(error) if error else None,
         unsent_bytes,
-        framing._describe_fault(fault, fault_length) if faulty and framing else None,
+        detail,
     )

@@ -21,6 +21,7 @@ from iocpreuse.registry import NamelessView, SessionsView
 from iocpreuse.session import NetId, SessionId
 from iocpreuse.signals import serve_until_stopped
 from iocpreuse.stats import Stats, make_stats
+from iocpreuse.wire import choose_tls, find_hooks
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -59,6 +60,7 @@ _OWN: Final = frozenset(
         "_sessions",
         "_settings",
         "_stopped",
+        "_tls",
         "_view",
     )
 )
@@ -108,6 +110,7 @@ class Server:
         defaults stand. Raises TypeError or ValueError, which say what would be right.
         """
         self._settings: Settings = check_options(host, port, options)
+        self._tls = choose_tls(self._settings)
         self._sessions: dict[SessionId, Session] = {}
         self._logins = Logins()
         self._view = SessionsView(self._sessions)
@@ -170,6 +173,13 @@ class Server:
         """
         client = session.peername if session is not None else "no client"
         logger.error("exception in %s for %s", where, client, exc_info=exc)
+
+    def on_tls_error(self, peername: tuple[Any, ...], exc: Exception) -> None:
+        """The TLS handshake of a client came to nothing: there is no session, and never was.
+
+        EXC is an ssl.SSLError, or an OSError where the client has gone or took too long. It is
+        logged at INFO, one a second at most; Stats.handshakes_failed counts all.
+        """
 
     # Its life.
 
@@ -344,6 +354,15 @@ class Server:
         """
         return self._running_engine().recycling
 
+    @property
+    def tls(self) -> Literal["native", "fallback", "off"]:
+        """How clients' TLS is done; a probe finds out when the first such server is made.
+
+        "native": with the interpreter's own OpenSSL, without the GIL. "fallback": by the ssl
+        module's methods, with it. "off": there is none.
+        """
+        return self._tls
+
     def __repr__(self) -> str:
         """Its class, address and state."""
         if "_life" not in vars(self):
@@ -365,7 +384,8 @@ class Server:
 
     def _hooks(self) -> dict[str, Any]:
         """What the engine calls: the application's callbacks, and the facade."""
-        return find_callbacks(self, Server) | {
+        tls = find_hooks(self._settings, self._tls, self.on_tls_error)
+        return find_callbacks(self, Server) | tls | {
             "lose": self._lose,
             "on_pool": _log_pool,
             "on_shortage": _log_shortage,

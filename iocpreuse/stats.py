@@ -43,8 +43,8 @@ class Stats:
     does without callbacks (its sleep, receiving, sending) is in neither.
     """
 
-    connections_active: int  # sessions between on_connect and on_disconnect
-    connections_total: int  # sessions so far; beyond max_connections there is none
+    connections_active: int  # sessions between on_connect and on_disconnect, and in a handshake
+    connections_total: int  # clients so far; beyond max_connections there is none
     accepts_pending: int  # accepts posted that no client has taken yet
     accept_errors: int  # accepts that failed and were posted again
     accept_pool_grown: int  # accepts that its size was raised by, in all
@@ -65,6 +65,8 @@ class Stats:
     callback_seconds: float  # workers' time in callbacks, what these wait for included
     gil_wait_seconds: float  # workers' time between having callbacks to run and the GIL
     stale_sends_blocked: int  # sends to clients that had gone; not one byte left
+    handshakes: int  # of TLS, that were done
+    handshakes_failed: Mapping[CloseReason, int]  # those that were not, by why; no zeros
 
     @property
     def recycled_share(self) -> float:
@@ -80,5 +82,6 @@ class Stats:
 def make_stats(figures: dict[str, Any]) -> Stats:
     """The Stats for the engine's figures; the mappings in it are made read-only."""
     figures["replaced_by_cause"] = Counts(figures["replaced_by_cause"])
-    figures["closed_by_reason"] = Counts(name_reasons(figures["closed_by_reason"]))
+    for name in ("closed_by_reason", "handshakes_failed"):
+        figures[name] = Counts(name_reasons(figures[name]))
     return Stats(**figures)

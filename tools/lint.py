@@ -134,7 +134,7 @@ def clang_tidy_windows() -> bool:
 
 def _extension_files() -> list[Path]:
     backend = CSRC / "io" / programs.LINUX.backend
-    return [*tree.c_files(CSRC / "io", backend, CSRC / "py"), *tree.engine_files()]
+    return [*tree.c_files(CSRC / "io", backend, CSRC / "tls", CSRC / "py"), *tree.engine_files()]
 
 
 def _benchmark_files() -> list[Path]:

@@ -17,7 +17,7 @@ SOURCES = ("csrc", "iocpreuse", "tests", "tools", "benchmarks", "examples")
 LOOSE_SOURCES = ("noxfile.py", "setup.py")
 
 # A layer may include itself and what stands before it.
-LAYERS = ("base", "io", "engine", "py")
+LAYERS = ("base", "io", "engine", "tls", "py")
 OS_MACRO = re.compile(
     r"\b(_?_?WIN(?:32|64)(?:__|_)?|_?_?(?:linux|unix|APPLE|FreeBSD|MINGW32|MINGW64|CYGWIN)__?"
     r"|_MSC_VER|__GNUC__|__clang__|_GNU_SOURCE|_POSIX_\w+)\b"

@@ -120,11 +120,7 @@ static void take_turn(engine_t *engine, batch_t *batch)
         io_wake(engine->io, 1);
         return;
     }
-    bool next;
-    slot_t *slot = turns_take(&engine->turns, &next);
-    if (next) {
-        io_wake(engine->io, 1);
-    }
+    slot_t *slot = turns_take(&engine->turns);
     if (slot != NULL) {
         mutex_lock(&slot->lock);
         filtering_turn(engine, slot);

@@ -129,10 +129,22 @@ static void lose(engine_object_t *self, const event_t *event, session_object_t *
     }
 }
 
+/* The session knows its SSLObject. False with an exception. */
+static bool set_ssl_object(PyObject *session, const event_t *event)
+{
+    const wire_t *wire = engine_filter(event);
+    if (wire == NULL) {
+        return true;
+    }
+    PyObject *object = wire_ssl_object(wire);
+    ((session_object_t *)session)->ssl_object = object;
+    return object != NULL;
+}
+
 static void on_open(engine_object_t *self, event_t *event)
 {
     PyObject *session = session_new(self, event);
-    if (session == NULL ||
+    if (session == NULL || !set_ssl_object(session, event) ||
         PyDict_SetItem(self->sessions, ((session_object_t *)session)->id, session) < 0) {
         failed(self, event, session, "accept");
         Py_XDECREF(session);
@@ -150,6 +162,53 @@ static void on_open(engine_object_t *self, event_t *event)
         atomic_u32_store(&((session_object_t *)session)->is_there, 1);
     }
     Py_XDECREF(result);
+}
+
+/* A client has spoken, and gets a filter of its own. */
+static void on_filter(engine_object_t *self, event_t *event)
+{
+    PyObject *made = PyObject_CallNoArgs(self->make_tls);
+    wire_t *wire = NULL;
+    if (made != NULL) {
+        wire = wire_new(self->tls_is_native ? self->state->tls : NULL, made);
+        Py_DECREF(made);
+    }
+    if (wire == NULL) {
+        failed(self, event, NULL, "ssl");
+    }
+    engine_set_filter(self->engine, event, wire);
+}
+
+/* The wire's error, or None. */
+static PyObject *find_error(const wire_t *wire)
+{
+    PyObject *error = wire == NULL ? Py_NewRef(Py_None) : wire_error(wire);
+    if (error == NULL) {
+        PyErr_Clear();
+        error = Py_NewRef(Py_None);
+    }
+    return error;
+}
+
+/* The handshake of a client that the application has not got to know came to nothing. */
+static void on_failed(engine_object_t *self, event_t *event)
+{
+    const session_t *session = &event->slot->session;
+    wire_t *wire = engine_filter(event);
+    PyObject *peer = address_tuple(self->state, &session->peer);
+    PyObject *error = find_error(wire);
+    PyObject *result = NULL;
+    if (peer != NULL) {
+        result = PyObject_CallFunction(self->tls_failed, "OiOi", peer, (int)session->ending.reason,
+                                       error, session->ending.error);
+    }
+    if (result == NULL) {
+        failed(self, event, NULL, "on_tls_error");
+    }
+    Py_XDECREF(result);
+    Py_DECREF(error);
+    Py_XDECREF(peer);
+    wire_free(wire);
 }
 
 static PyObject *make_bytes(const char *bytes, uint32_t len)
@@ -214,8 +273,9 @@ static void on_eof(engine_object_t *self, event_t *event, PyObject *session)
 }
 
 static PyObject *make_whole_disconnect(engine_object_t *self, PyObject *session,
-                                       const ending_t *ending)
+                                       const event_t *event)
 {
+    const ending_t *ending = &event->slot->session.ending;
     PyObject *status = Py_NewRef(Py_None);
     if (IO_NATIVE_NTSTATUS && ending->has_status) {
         Py_SETREF(status, PyLong_FromUnsignedLong(ending->status));
@@ -223,18 +283,19 @@ static PyObject *make_whole_disconnect(engine_object_t *self, PyObject *session,
             return NULL;
         }
     }
-    return PyObject_CallFunction(self->make_disconnect, "NiiNiKiK",
-                                 session_framing((session_object_t *)session, NULL),
-                                 (int)ending->reason, (int)ending->initiator, status, ending->error,
-                                 (unsigned long long)ending->unsent_bytes, (int)ending->fault,
-                                 (unsigned long long)ending->fault_len);
+    return PyObject_CallFunction(
+        self->make_disconnect, "NiiNiKiKN", session_framing((session_object_t *)session, NULL),
+        (int)ending->reason, (int)ending->initiator, status, ending->error,
+        (unsigned long long)ending->unsent_bytes, (int)ending->fault,
+        (unsigned long long)ending->fault_len, find_error(engine_filter(event)));
 }
 
 /* The Disconnect; where memory is short, one that tells no more than the reason. */
-static PyObject *make_disconnect(engine_object_t *self, PyObject *session, const ending_t *ending)
+static PyObject *make_disconnect(engine_object_t *self, PyObject *session, const event_t *event)
 {
+    const ending_t *ending = &event->slot->session.ending;
     for (int tried = 0; tried < TRIES; tried++) {
-        PyObject *disconnect = make_whole_disconnect(self, session, ending);
+        PyObject *disconnect = make_whole_disconnect(self, session, event);
         if (disconnect != NULL || !PyErr_ExceptionMatches(PyExc_MemoryError)) {
             return disconnect;
         }
@@ -264,7 +325,7 @@ static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
     *event->user = NULL;
     const ending_t *ending = &event->slot->session.ending;
     if (self->on_disconnect != NULL || ending->bug) {
-        PyObject *disconnect = make_disconnect(self, session, ending);
+        PyObject *disconnect = make_disconnect(self, session, event);
         if (disconnect == NULL) {
             failed(self, event, session, "on_disconnect");
         } else {
@@ -281,18 +342,36 @@ static void on_closed(engine_object_t *self, event_t *event, PyObject *session)
     Py_DECREF(session);
 }
 
+/* EVENT is of a client that there is no Session for, or not yet. */
+static void dispatch_unknown(engine_object_t *self, event_t *event)
+{
+    switch (event->kind) {
+    case EVENT_OPEN:
+        on_open(self, event);
+        break;
+    case EVENT_FILTER:
+        on_filter(self, event);
+        break;
+    case EVENT_FAILED:
+        on_failed(self, event);
+        break;
+    case EVENT_CLOSED: /* there was no memory for one */
+        wire_free(engine_filter(event));
+        break;
+    default:
+        break;
+    }
+}
+
 void dispatch_event(engine_object_t *self, event_t *event)
 {
-    if (event->kind == EVENT_OPEN) {
-        on_open(self, event);
-        return;
-    }
     PyObject *session = *event->user;
     if (session == NULL) {
-        return; /* there was no memory for one; the client is on its way out */
+        dispatch_unknown(self, event);
+        return;
     }
     switch (event->kind) {
-    case EVENT_FILTER: /* no engine of ours has one */
+    case EVENT_FILTER:
     case EVENT_FAILED:
     case EVENT_OPEN:
         break;
@@ -314,6 +393,7 @@ void dispatch_event(engine_object_t *self, event_t *event)
         break;
     case EVENT_CLOSED:
         on_closed(self, event, session);
+        wire_free(engine_filter(event));
         break;
     }
 }

@@ -62,6 +62,8 @@ static int engine_traverse(engine_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->lose);
     Py_VISIT(self->on_pool);
     Py_VISIT(self->on_shortage);
+    Py_VISIT(self->make_tls);
+    Py_VISIT(self->tls_failed);
     Py_VISIT(self->plain_ends);
     Py_VISIT(self->on_farewell);
     return 0;
@@ -81,6 +83,8 @@ static int engine_clear(engine_object_t *self)
     Py_CLEAR(self->lose);
     Py_CLEAR(self->on_pool);
     Py_CLEAR(self->on_shortage);
+    Py_CLEAR(self->make_tls);
+    Py_CLEAR(self->tls_failed);
     Py_CLEAR(self->plain_ends);
     Py_CLEAR(self->on_farewell);
     return 0;

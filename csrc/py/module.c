@@ -146,6 +146,7 @@ static struct PyModuleDef module_def = {
     .m_name = "iocpreuse._engine",
     .m_doc = "The engine of iocpreuse. Private; use iocpreuse.Server.",
     .m_size = sizeof(module_state_t),
+    .m_methods = wire_functions,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

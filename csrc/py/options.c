@@ -29,6 +29,8 @@ static const struct {
     {"ip_prefix_4", NUMBER_U32, offsetof(engine_options_t, ip_prefix_4)},
     {"ip_prefix_6", NUMBER_U32, offsetof(engine_options_t, ip_prefix_6)},
     {"send_buffer", NUMBER_U32, offsetof(engine_options_t, listen.accepted.send_buffer)},
+    {"handshake_timeout", NUMBER_SECONDS, offsetof(engine_options_t, handshake_timeout_ns)},
+    {"max_handshakes", NUMBER_U32, offsetof(engine_options_t, handshakes_max)},
     {"linger", NUMBER_SECONDS, offsetof(engine_options_t, linger_ns)},
     {"read_size", NUMBER_U32, offsetof(engine_options_t, read_size)},
     {"write_high", NUMBER_U64, offsetof(engine_options_t, write_high)},
@@ -69,6 +71,8 @@ static const struct {
     {"on_farewell", offsetof(engine_object_t, on_farewell)},
     {"on_pool", offsetof(engine_object_t, on_pool)},
     {"on_shortage", offsetof(engine_object_t, on_shortage)},
+    {"make_tls", offsetof(engine_object_t, make_tls)},
+    {"tls_failed", offsetof(engine_object_t, tls_failed)},
     {"make_disconnect", offsetof(engine_object_t, make_disconnect)},
     {"plain_ends", offsetof(engine_object_t, plain_ends)},
     {"lose", offsetof(engine_object_t, lose)},
@@ -191,9 +195,11 @@ static bool parse_others(engine_object_t *self, PyObject *kwargs, engine_options
     PyObject *keepalive = backlog == NULL ? NULL : take(kwargs, "keepalive", taken);
     PyObject *framing = keepalive == NULL ? NULL : take(kwargs, "framing", taken);
     PyObject *wants_unsent = framing == NULL ? NULL : take(kwargs, "wants_unsent", taken);
-    if (wants_unsent == NULL) {
+    PyObject *native = wants_unsent == NULL ? NULL : take(kwargs, "tls_is_native", taken);
+    if (native == NULL) {
         return false;
     }
+    self->tls_is_native = PyObject_IsTrue(native) > 0;
     self->wants_unsent = PyObject_IsTrue(wants_unsent) > 0;
     options->listen.backlog = (int)PyLong_AsLong(backlog);
     return !PyErr_Occurred() && parse_keepalive(keepalive, &options->listen.accepted) &&
@@ -213,14 +219,20 @@ bool options_parse(engine_object_t *self, PyObject *args, PyObject *kwargs,
         PyErr_SetString(PyExc_TypeError, "Engine: arguments that it does not know");
         return false;
     }
+    if (self->make_tls != NULL) {
+        options->filter = self->tls_is_native ? &tls_filter : &tunnel_filter;
+    }
+    if (self->tls_is_native && self->state->tls == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Engine: tls_bind comes first");
+        return false;
+    }
     if (self->sessions == NULL || !PyDict_Check(self->sessions)) {
         PyErr_SetString(PyExc_TypeError, "Engine: sessions must be a dict");
         return false;
     }
     if (self->plain_ends == NULL || !PyTuple_Check(self->plain_ends) ||
-        PyTuple_GET_SIZE(self->plain_ends) != REASON_PLAIN_COUNT) {
-        PyErr_Format(PyExc_TypeError, "Engine: plain_ends must be a tuple of %d",
-                     REASON_PLAIN_COUNT);
+        PyTuple_GET_SIZE(self->plain_ends) != REASON_COUNT) {
+        PyErr_Format(PyExc_TypeError, "Engine: plain_ends must be a tuple of %d", REASON_COUNT);
         return false;
     }
     return true;

@@ -87,6 +87,7 @@ static int session_traverse(session_object_t *self, visitproc visit, void *arg)
     Py_VISIT(self->app_state);
     Py_VISIT((PyObject *)atomic_ptr_load(&self->net_id));
     Py_VISIT(self->framing);
+    Py_VISIT(self->ssl_object);
     return 0;
 }
 
@@ -94,6 +95,7 @@ static int session_clear(session_object_t *self)
 {
     Py_CLEAR(self->app_state);
     Py_XDECREF((PyObject *)atomic_ptr_exchange(&self->net_id, NULL));
+    Py_CLEAR(self->ssl_object);
     return 0;
 }
 
@@ -201,22 +203,6 @@ static PyObject *session_sockname(session_object_t *self, void *closure)
     (void)closure;
     session_info_t info;
     return get_info(self, &info) ? address_tuple(self->engine->state, &info.local) : NULL;
-}
-
-static PyObject *session_get_extra_info(session_object_t *self, PyObject *const *args,
-                                        Py_ssize_t count)
-{
-    if (count < 1 || count > 2 || !PyUnicode_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None): name is a str");
-        return NULL;
-    }
-    if (PyUnicode_CompareWithASCIIString(args[0], "peername") == 0) {
-        return session_peername(self, NULL);
-    }
-    if (PyUnicode_CompareWithASCIIString(args[0], "sockname") == 0) {
-        return session_sockname(self, NULL);
-    }
-    return Py_NewRef(count == 2 ? args[1] : Py_None);
 }
 
 static PyObject *session_login(session_object_t *self, PyObject *args, PyObject *kwargs)
@@ -345,7 +331,8 @@ PyDoc_STRVAR(is_closing_doc, "is_closing() -> bool\n--\n\n"
                              "Whether the end has begun: send() would raise. Any thread.");
 PyDoc_STRVAR(get_extra_info_doc,
              "get_extra_info(name: str, default: Any = None) -> Any\n--\n\n"
-             "'peername' or 'sockname', as asyncio's transports have it; else the default.");
+             "'peername', 'sockname', and with TLS 'ssl_object', 'sslcontext', 'peercert',\n"
+             "'cipher' and 'compression', as asyncio's transports have it; else the default.");
 
 PyDoc_STRVAR(
     login_doc,
@@ -394,6 +381,8 @@ static PyGetSetDef session_getset[] = {
                     "session, it is the way from there on: what was received and has not been\n"
                     "told is cut anew. RuntimeError anywhere else; SessionClosed where it ends."),
     SETTER(priority, "The order of broadcasts, higher first; 0 at first."),
+    GETTER(ssl_object,
+           "The ssl.SSLObject of a client that speaks TLS, to be looked at; else None."),
     GETTER(rtt, "The TCP stack's round-trip time in seconds; None where it does not tell\n"
                 "(TCP_INFO on Linux, SIO_TCP_INFO on Windows 10 1703 and newer), and once\n"
                 "on_disconnect has returned."),

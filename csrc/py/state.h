@@ -12,6 +12,7 @@
 #include "../engine/engine.h"
 #include "free_sessions.h"
 #include "spares.h"
+#include "wire.h"
 
 /* Without a GIL there is a lock in each object: it is held where a field that others read is
  * changed, and where such a field is read. With one, and before 3.13, these are braces and no more.
@@ -38,6 +39,7 @@ typedef struct {
     PyObject *af_inet6;
     PyObject *time;
     free_sessions_t free_sessions;
+    const tls_library_t *tls; /* OpenSSL, once tls_bind has told where it is; or NULL */
     atomic_u64_t *generation; /* clients so far, in all engines of this interpreter */
 } module_state_t;
 
@@ -69,8 +71,12 @@ typedef struct {
     PyObject *on_pool;     /* told the pool's new size */
     PyObject *on_shortage; /* told of accepts that cannot be posted: on_shortage(stage, times,
                               error, seconds) */
+    PyObject *make_tls;    /* makes an SSLObject, or a tunnel, for a client that has come; NULL =
+                              no TLS */
+    PyObject *tls_failed;  /* tls_failed(peername, reason, error, disconnect): a handshake failed */
     PyObject *plain_ends;  /* tuple: a Disconnect for each reason, for when there is no memory to
                               make one */
+    bool tls_is_native;    /* what it makes is an SSLObject, which csrc/tls drives */
     bool wants_unsent;     /* LOSE wants to hear of unsent messages even without requests */
     atomic_u64_t callback_errors;
     uint64_t callback_ns_told; /* by the last statistics: they never go back */
@@ -91,7 +97,8 @@ typedef struct {
     PyObject *app_state; /* what the application keeps with its client */
     PyObject *framing;   /* how its stream is cut; NULL = it is not */
     PyObject *weakrefs;
-    atomic_ptr_t final; /* session_info_t: what its slot knew of it at the end; NULL before */
+    PyObject *ssl_object; /* NULL without TLS; set before the application knows of the session */
+    atomic_ptr_t final;   /* session_info_t: what its slot knew of it at the end; NULL before */
     double connected_at;
     double logged_in_at;   /* 0 = not */
     atomic_u32_t priority; /* an int */
@@ -125,6 +132,9 @@ PyObject *session_new(engine_object_t *engine, const event_t *event);
  * only. */
 PyObject *session_framing(session_object_t *self, void *closure);
 int session_set_framing(session_object_t *self, PyObject *value, void *closure);
+/* Session.get_extra_info, and Session.ssl_object. */
+PyObject *session_get_extra_info(session_object_t *self, PyObject *const *args, Py_ssize_t count);
+PyObject *session_ssl_object(session_object_t *self, void *closure);
 
 /* Keeps the addresses and counters of a session that is about to lose its slot. */
 void session_end(session_object_t *session);

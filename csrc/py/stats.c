@@ -40,11 +40,11 @@ static uint64_t callback_ns(engine_object_t *self)
 }
 
 /* By the reason's number, which the facade knows the member for; only those that occurred. */
-static PyObject *reasons(const engine_stats_t *stats)
+static PyObject *reasons(const uint64_t *counts)
 {
     PyObject *dict = PyDict_New();
-    for (int i = 0; dict != NULL && i < REASON_PLAIN_COUNT; i++) {
-        uint64_t count = stats->closed_by_reason[i];
+    for (int i = 0; dict != NULL && i < REASON_COUNT; i++) {
+        uint64_t count = counts[i];
         if (count == 0) {
             continue;
         }
@@ -98,13 +98,16 @@ PyObject *stats_dict(engine_object_t *self)
         {"batches", stats.batches},
         {"callback_errors", atomic_u64_load(&self->callback_errors)},
         {"stale_sends_blocked", stats.stale_sends_blocked},
+        {"handshakes", stats.handshakes},
     };
     PyObject *by_cause = causes(&stats);
-    PyObject *by_reason = reasons(&stats);
+    PyObject *by_reason = reasons(stats.closed_by_reason);
+    PyObject *failed = reasons(stats.failed_by_reason);
     PyObject *dict = PyDict_New();
-    bool good = by_cause != NULL && by_reason != NULL && dict != NULL &&
+    bool good = by_cause != NULL && by_reason != NULL && failed != NULL && dict != NULL &&
                 PyDict_SetItemString(dict, "replaced_by_cause", by_cause) == 0 &&
                 PyDict_SetItemString(dict, "closed_by_reason", by_reason) == 0 &&
+                PyDict_SetItemString(dict, "handshakes_failed", failed) == 0 &&
                 put_seconds(dict, "callback_seconds", callback_ns(self)) &&
                 put_seconds(dict, "gil_wait_seconds", atomic_u64_load(&self->gil_wait_ns));
     for (size_t i = 0; good && i < sizeof fields / sizeof fields[0]; i++) {
@@ -112,6 +115,7 @@ PyObject *stats_dict(engine_object_t *self)
     }
     Py_XDECREF(by_cause);
     Py_XDECREF(by_reason);
+    Py_XDECREF(failed);
     if (!good) {
         Py_CLEAR(dict);
     }

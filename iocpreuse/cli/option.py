@@ -18,6 +18,12 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-connections", type=int, help="(default: no limit)")
     parser.add_argument("--recycle", choices=("auto", "off"), help="(default: auto)")
     parser.add_argument(
+        "--tls",
+        nargs=2,
+        metavar=("CERT", "KEY"),
+        help="speak TLS, with this certificate chain and its key (PEM files)",
+    )
+    parser.add_argument(
         "--option",
         action="append",
         default=[],
@@ -27,6 +33,22 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def make_context(certificate: str, key: str) -> Any:
+    """The SSLContext for --tls; ValueError says what is wrong with the files."""
+    import ssl  # who has no TLS need not load it
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as exc:
+        raise ValueError(
+            f"--tls {certificate} {key}: not a certificate and its key as PEM files ({exc})"
+        ) from None
+    except OSError as exc:
+        raise ValueError(f"--tls {certificate} {key}: {exc.strerror}") from None
+    return context
+
+
 def _parse(text: str) -> tuple[str, Any]:
     """The name and the value of one --option."""
     name, equals, value = text.partition("=")
@@ -34,6 +56,8 @@ def _parse(text: str) -> tuple[str, Any]:
         raise ValueError(f"--option {text!r} is not NAME=VALUE, such as idle_timeout=30")
     if name in ("host", "port"):
         raise ValueError(f"--option {text!r}: that is what --{name} is for")
+    if name == "ssl":
+        raise ValueError(f"--option {text!r}: that is what --tls is for")
     if name == "sock":
         raise ValueError(f"--option {text!r}: a socket cannot be given on the command line")
     try:
@@ -46,6 +70,8 @@ def server_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Those that were given, checked; ValueError says what is wrong with one."""
     values = {name: getattr(arguments, name) for name in SWITCHES}
     options = {name: value for name, value in values.items() if value is not None}
+    if arguments.tls is not None:
+        options["ssl"] = make_context(*arguments.tls)
     for text in arguments.option:
         name, value = _parse(text)
         if name in options:
@@ -60,6 +86,8 @@ def server_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def as_given(name: str) -> str:
     """How the command line says that option."""
+    if name == "ssl":
+        return "--tls"
     return (
         f"--{name.replace('_', '-')}"
         if name in (*SWITCHES, "host", "port")

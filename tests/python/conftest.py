@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from peers import Recorder
+from secure import TlsRecorder, server_context
 
 # A shell that has all this run in the background has it ignore Ctrl-C, and all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -27,6 +28,25 @@ def serve(stack):
         server = server_class(*arguments, **options)
         stack.callback(server.stop, drain=0)
         return server.start()
+
+    return start
+
+
+@pytest.fixture(params=["native", "fallback"])
+def way(request, monkeypatch):
+    """How TLS is done: a test that has this runs in both."""
+    monkeypatch.setenv("IOCPREUSE_TLS", request.param)
+    return request.param
+
+
+@pytest.fixture
+def serve_tls(serve, way):
+    """Starts a server whose clients speak TLS."""
+
+    def start(server_class=TlsRecorder, context=None, **options):
+        server = serve(server_class, ssl=context or server_context(), **options)
+        assert server.tls == way
+        return server
 
     return start
 

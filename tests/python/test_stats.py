@@ -68,6 +68,7 @@ def test_is_read_only(serve):
         *("bytes_received", "bytes_sent", "send_queue_bytes", "callback_seconds"),
         *("completions", "batches", "callback_errors", "stale_sends_blocked"),
         "gil_wait_seconds",
+        *("handshakes", "handshakes_failed"),
     }
 
 

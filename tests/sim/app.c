@@ -283,7 +283,7 @@ static bool app__reason_may_be(world_t *world, const rec_t *rec, const ending_t 
         return toying_has_ended(world, rec->conn);
     case REASON_TRUNCATED:
         return toying_is_cut_off(world, rec->conn);
-    case REASON_FILTER_ERROR:
+    case REASON_TLS_ERROR:
         return toying_is_on(world) && toying_is_bad(world, rec->conn);
     case REASON_PEER_RESET:
     case REASON_NETWORK:
@@ -380,7 +380,7 @@ static void app__closed(world_t *world, rec_t *rec, const event_t *event)
     const session_t *session = &event->slot->session;
     bool let_be = session->send_failed && !rec->meddled && !session->reset && /* by write_limit */
                   !world->stop_asked && world->timed_out[event->slot->index] != rec->token;
-    if (let_be && session->cut) {
+    if (let_be && (session->cut || toying_has_lost(world, session, rec))) {
         world_fail(world, "client %u could not be answered, and its message is lost",
                    (unsigned)rec->number);
     }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "toy_filter.h"
 #include "toying.h"
 
 static world_t *hooks__world;
@@ -31,6 +32,7 @@ call_t __real_engine_end(engine_t *engine, token_t token, reason_t reason, batch
 void __real_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __real_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __real_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+void __real_filtering_turn(engine_t *engine, slot_t *slot);
 void __real_session_part(engine_t *engine, slot_t *slot, const ending_t *ending);
 bool __real_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
@@ -57,6 +59,7 @@ call_t __wrap_engine_end(engine_t *engine, token_t token, reason_t reason, batch
 void __wrap_session_settle(engine_t *engine, const event_t *event, batch_t *batch);
 void __wrap_session_release(engine_t *engine, slot_t *slot, batch_t *batch);
 void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending);
+void __wrap_filtering_turn(engine_t *engine, slot_t *slot);
 void __wrap_session_part(engine_t *engine, slot_t *slot, const ending_t *ending);
 bool __wrap_session_may_linger(engine_t *engine, slot_t *slot, uint64_t now_ns);
 
@@ -319,6 +322,16 @@ void __wrap_session_flush(engine_t *engine, slot_t *slot, const ending_t *ending
 {
     silence_check(hooks__world, slot, ending->reason);
     __real_session_flush(engine, slot, ending);
+}
+
+/* A handshake may go on, one step. */
+void __wrap_filtering_turn(engine_t *engine, slot_t *slot)
+{
+    __real_filtering_turn(engine, slot);
+    const filter_t *filter = slot->state == SLOT_OPEN ? slot->session.filter : NULL;
+    if (filter != NULL && filter->turn) {
+        toy_call(filter->self);
+    }
 }
 
 /* Where all is through. */

@@ -7,8 +7,9 @@
 
 struct toy {
     world_t *world;
-    bool busy; /* a step is under way */
-    bool over; /* it has failed, or said goodbye, and is not to be asked again */
+    bool busy;   /* a step is under way */
+    bool called; /* it is its turn */
+    bool over;   /* it has failed, or said goodbye, and is not to be asked again */
     toy_way_t in;
     toy_way_t out;
     char left[TOY_BODY_MAX]; /* plain bytes that there was no room for */
@@ -23,6 +24,11 @@ toy_t *toy_new(world_t *world, uint64_t number)
         *toy = (toy_t){.world = world, .in = {.number = number}, .out = {.number = number}};
     }
     return toy;
+}
+
+void toy_call(toy_t *toy)
+{
+    toy->called = true;
 }
 
 static void count(const toy_t *toy, toy_count_t what)
@@ -99,6 +105,10 @@ static filter_result_t toy_open(void *self, step_t *step)
 {
     toy_t *toy = enter(self);
     filter_result_t result = FILTER_GOES_ON;
+    if (!toy->called) {
+        world_fail(toy->world, "a handshake goes on, and it is not its turn");
+    }
+    toy->called = false;
     while (result == FILTER_GOES_ON) {
         toy_type_t type;
         char plain[TOY_BODY_MAX];

@@ -1,6 +1,9 @@
-/* toy_counts.h: what happens in worlds with a filter, and is counted. */
+/* toy_counts.h: what a world with a filter knows of its clients, and what is counted. */
 #ifndef IOCPREUSE_TESTS_SIM_TOY_COUNTS_H
 #define IOCPREUSE_TESTS_SIM_TOY_COUNTS_H
+
+#include "../../csrc/engine/life/token.h"
+#include "../../csrc/io/sim/rng.h"
 
 /* What is counted, and happens in the default seeds. */
 #define TOY_COUNTS(X)                                                                              \
@@ -27,5 +30,17 @@ typedef enum {
 #undef TOY_ENUM
         TOY_COUNT
 } toy_count_t;
+
+struct toy_client;
+
+/* Clients with a filter, by their numbers. */
+typedef struct {
+    rng_t rng; /* its own: worlds without it go on as they did */
+    struct toy_client **clients;
+    uint64_t count;
+    uint64_t room;
+    uint64_t failures; /* sessions that never opened */
+    token_t *failed;   /* the last of them on each slot */
+} toying_t;
 
 #endif

@@ -11,6 +11,9 @@ extern const filter_type_t toy_types[TOY_TYPES];
 
 typedef struct toy toy_t;
 
+/* Its handshake may make one step. */
+void toy_call(toy_t *toy);
+
 /* For the connection NUMBER; NULL = no memory. It is one block of memory. */
 toy_t *toy_new(world_t *world, uint64_t number);
 

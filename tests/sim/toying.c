@@ -82,6 +82,8 @@ void toying_begin(world_t *world)
 {
     rng_t *rng = &world->toying.rng;
     rng->state = rng_mix(world->plan.seed ^ 0x70AEu);
+    world->toying.failed = toying__grow(NULL, SLOTS_MAX * sizeof(token_t));
+    memset(world->toying.failed, 0, SLOTS_MAX * sizeof(token_t));
     world->config.engine.handshakes_max = 1 + rng_below(rng, 4);
     world->config.engine.handshake_timeout_ns = 20 * NS_PER_MS << rng_below(rng, 12);
     if (rng_below(rng, 4) == 0) {
@@ -100,6 +102,7 @@ void toying_end(world_t *world)
         }
     }
     __real_free(toying->clients);
+    __real_free(toying->failed);
 }
 
 static toy_client_t *toying__make(world_t *world, uint64_t number)
@@ -389,7 +392,7 @@ static bool toying__may_fail(world_t *world, const slot_t *slot, const ending_t 
     case REASON_HANDSHAKE_TIMEOUT:
         world->totals->toys[TOY_failed_timeout]++;
         return world->timed_out[slot->index] == slot->token;
-    case REASON_FILTER_ERROR:
+    case REASON_TLS_ERROR:
         world->totals->toys[TOY_failed_garbage] += toying_is_bad(world, conn);
         return toying_is_bad(world, conn) || sim_conn_has_fin(world->io, conn);
     case REASON_SHUTDOWN:
@@ -439,6 +442,12 @@ bool toying_hear(world_t *world, event_t *event)
         return true;
     }
     return false;
+}
+
+bool toying_has_lost(const world_t *world, const session_t *session, const rec_t *rec)
+{
+    return toying_is_on(world) && recutting_framing(world, rec)->kind == FRAMING_NONE &&
+           session->bytes_received > rec->heard;
 }
 
 void toying_close(world_t *world, const event_t *event)

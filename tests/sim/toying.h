@@ -36,6 +36,8 @@ bool toying_is_bad(const world_t *world, uint32_t conn);
 
 /* The application's side: events of a client that it does not know. True = EVENT was one. */
 bool toying_hear(world_t *world, event_t *event);
+/* Whether plain bytes of SESSION's, which is REC's, have been read and not told. */
+bool toying_has_lost(const world_t *world, const session_t *session, const rec_t *rec);
 /* The last event of one that it knew. */
 void toying_close(world_t *world, const event_t *event);
 /* SLOT's socket is about to be recycled. True = its client never opened: all is checked here. */

@@ -216,18 +216,6 @@ typedef struct {
     framing_t framings[RECUT_FRAMINGS];
 } recutting_t;
 
-struct toy_client;
-
-/* Clients with a filter, by their numbers. */
-typedef struct {
-    rng_t rng; /* its own: worlds without it go on as they did */
-    struct toy_client **clients;
-    uint64_t count;
-    uint64_t room;
-    uint64_t failures;         /* sessions that never opened */
-    token_t failed[SLOTS_MAX]; /* the last of them on each slot */
-} toying_t;
-
 /* The layer above, as one that lends. */
 typedef struct {
     io_lender_t lender; /* is first */

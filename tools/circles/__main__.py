@@ -1,7 +1,7 @@
 """Looks for circles, and for layers that look back: python -m tools.circles [PART ...]
 
-A part is one of csrc/engine, csrc/io/epoll, csrc/io/iocp, csrc/io/sim, csrc/py, iocpreuse and
-layers; without one, all are looked at."""
+A part is one of csrc/engine, csrc/io/epoll, csrc/io/iocp, csrc/io/sim, csrc/tls, csrc/py,
+iocpreuse and layers; without one, all are looked at."""
 
 import functools
 import re
@@ -27,13 +27,15 @@ FOLDERS: dict[str, tuple[Target, ...]] = {
     "csrc/io/epoll": (LINUX,),
     "csrc/io/sim": (SIMULATOR,),
     "csrc/io/iocp": (WINDOWS,),
+    "csrc/tls": (LINUX,),
     "csrc/py": (LINUX,),
 }
 PARTS = (*FOLDERS, PACKAGE, LAYERS)
 
 # Whose symbols a layer may need. Of a backend's, the engine may have those that io.h declares.
 MAY_NEED = {
-    "py": {"py", "engine"},
+    "py": {"py", "tls", "engine"},
+    "tls": {"tls", "engine"},
     "engine": {"engine", "io", "backend"},
     "io": {"io"},
     "backend": {"backend", "io"},
@@ -108,7 +110,7 @@ class House:
             files += tree.c_files(CSRC / "io")
             flags: tuple[str, ...] = ()
             if target is LINUX:
-                files += (CSRC / "py").rglob("*.c")
+                files += [*(CSRC / "py").rglob("*.c"), *(CSRC / "tls").rglob("*.c")]
                 flags = programs.python_flags()
             found = objects.compile_symbols(target, sorted(files), folder, *flags)
             self._symbols[target.backend] = found
@@ -116,13 +118,13 @@ class House:
 
 
 def layer_of(path: Path, csrc: Path) -> str:
-    """The layer of a C file: py, engine, io (what the backends share), or backend."""
+    """The layer of a C file: py, tls, engine, io (what the backends share), or backend."""
     parts = path.relative_to(csrc).parts
     return "backend" if parts[0] == "io" and len(parts) > 2 else parts[0]
 
 
 def looks_back(symbols: dict[Path, Symbols], csrc: Path) -> Iterator[str]:
-    """Each need that points another way than py, engine, io.h and backend to io.h."""
+    """Each need that points another way than py, tls, engine, io.h and backend to io.h."""
     seam = set(re.findall(r"\bio_\w+(?=\()", (csrc / "io" / "io.h").read_text("utf-8")))
     layers = {path.relative_to(csrc).as_posix(): layer_of(path, csrc) for path in symbols}
     graph = Graph()

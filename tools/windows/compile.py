@@ -21,7 +21,7 @@ def main() -> int:
     and as mingw does."""
     toolchain.mingw()
     toolchain.msvc()
-    files = tree.c_files(*(tree.CSRC / name for name in ("io", "io/iocp", "py")))
+    files = tree.c_files(*(tree.CSRC / name for name in ("io", "io/iocp", "tls", "py")))
     files += tree.engine_files()
     package = ["-isystem", str(python.home() / "include"), tree.version_macro(), *STRICT]
     variants = [[toolchain.CLANG, *msvc_flags(name), *package] for name in PROCESSORS]

@@ -54,7 +54,7 @@ ending_t ending_local(reason_t reason)
     ending_t ending = {0};
     ending.known = true;
     ending.reason = (uint8_t)reason;
-    ending.initiator = INITIATOR_LOCAL;
+    ending.initiator = reason == REASON_TRUNCATED ? INITIATOR_PEER : INITIATOR_LOCAL;
     return ending;
 }
 

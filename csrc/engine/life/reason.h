@@ -25,10 +25,9 @@ typedef enum {
     REASON_MESSAGE_TIMEOUT,
     REASON_FRAME_ERROR,
     REASON_HANDSHAKE_TIMEOUT,
-    REASON_FILTER_ERROR, /* the filter failed: what came is none of its records, or its client */
-    REASON_TRUNCATED,    /* the peer's FIN came without the filter's goodbye */
-    REASON_COUNT,
-    REASON_PLAIN_COUNT = REASON_HANDSHAKE_TIMEOUT /* those of sessions without a filter */
+    REASON_TLS_ERROR, /* the filter failed: what came is none of its records, or its client */
+    REASON_TRUNCATED, /* the peer's FIN came without the filter's goodbye */
+    REASON_COUNT
 } reason_t;
 
 typedef enum { INITIATOR_PEER, INITIATOR_LOCAL, INITIATOR_STACK } initiator_t;

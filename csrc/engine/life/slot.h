@@ -52,7 +52,7 @@ typedef enum {
 #define PENDING_EOF    8u
 #define PENDING_DRAIN  16u
 #define PENDING_CLOSED 32u
-#define PENDING_FILTER 64u /* comes before them all */
+#define PENDING_FILTER 64u /* alone: it comes before them all */
 
 typedef enum {
     OPERATION_ACCEPT,

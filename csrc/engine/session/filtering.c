@@ -146,7 +146,7 @@ static void landed(engine_t *engine, slot_t *slot, step_t *step, filter_result_t
         break;
     case FILTER_NO_MEMORY:
         filter->phase = FILTER_BROKEN;
-        session_fail(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
+        session_fail_send(engine, slot, (int)NT_INSUFFICIENT_RESOURCES, 0);
         break;
     }
 }
@@ -260,13 +260,18 @@ static void shut(engine_t *engine, slot_t *slot, batch_t *batch)
     }
 }
 
+/* Whether what the peer sends is still to be read. */
+static bool is_feeding(const filter_t *filter)
+{
+    return (filter->phase == FILTER_OPEN || filter->phase == FILTER_SHUT) && !filter->peer_shut;
+}
+
 /* Whether what was received, or is left within, may become plain bytes now. */
 static bool may_feed(const slot_t *slot)
 {
     const session_t *session = &slot->session;
     const filter_t *filter = session->filter;
-    return slot->state == SLOT_OPEN && (filter->in_len > 0 || filter->more) &&
-           (filter->phase == FILTER_OPEN || filter->phase == FILTER_SHUT) && !filter->peer_shut &&
+    return slot->state == SLOT_OPEN && (filter->in_len > 0 || filter->more) && is_feeding(filter) &&
            (slot->in_flight & FLIGHT_CALLBACK) == 0 &&
            (slot->pending & (PENDING_OPEN | PENDING_DATA)) == 0 && !session->read_paused;
 }
@@ -349,7 +354,7 @@ bool filtering_has_more(const slot_t *slot)
 {
     const filter_t *filter = slot->session.filter;
     return (slot->in_flight & FLIGHT_FILTER) != 0 ||
-           (!filter->peer_shut && (filter->in_len > 0 || filter->more));
+           (is_feeding(filter) && (filter->in_len > 0 || filter->more));
 }
 
 void filtering_release(engine_t *engine, slot_t *slot, batch_t *batch)

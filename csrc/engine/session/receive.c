@@ -319,7 +319,7 @@ static void take_sealed(slot_t *slot, uint32_t bytes)
 {
     session_t *session = &slot->session;
     session->filter->received += bytes;
-    if (slot->state == SLOT_OPEN && !session->filter->peer_shut) {
+    if (slot->state == SLOT_OPEN) {
         filter_take_in(session->filter, session->recv_buf, session->recv_slab, bytes);
         session->recv_buf = NULL;
     }

@@ -45,14 +45,11 @@ static void note_sent(engine_t *engine, slot_t *slot, uint32_t bytes, batch_t *b
     }
 }
 
-/* Describes what is to be sent next. */
-static uint32_t gather(session_t *session, io_buf_t *bufs)
+/* Describes what the filter has sealed. */
+static uint32_t gather_sealed(session_t *session, io_buf_t *bufs)
 {
-    if (session->filter != NULL) {
-        session->send_len = (uint32_t)session->filter->out.plain;
-        return outbox_gather(&session->filter->out, bufs, IO_SEND_BUFS_MAX);
-    }
-    return sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX, SEND_BYTES_MAX, &session->send_len);
+    session->send_len = (uint32_t)session->filter->out.plain;
+    return outbox_gather(&session->filter->out, bufs, IO_SEND_BUFS_MAX);
 }
 
 /* Hands the front of the queue to the stack. What it takes at once has no completion, if there is
@@ -61,7 +58,9 @@ static bool start_send(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     session_t *session = &slot->session;
     io_buf_t bufs[IO_SEND_BUFS_MAX];
-    uint32_t count = gather(session, bufs);
+    uint32_t count = session->filter != NULL ? gather_sealed(session, bufs)
+                                             : sendq_gather(&session->out, bufs, IO_SEND_BUFS_MAX,
+                                                            SEND_BYTES_MAX, &session->send_len);
     uint32_t sent = 0;
     io_op_t *op = slot_arm(slot, OPERATION_SEND);
     if (session->read_paused) {
@@ -165,9 +164,10 @@ static void tell(engine_t *engine, slot_t *slot, batch_t *batch)
         uint32_t pending;
         event_kind_t kind;
     } order[] = {
-        {PENDING_FILTER, EVENT_FILTER}, {PENDING_OPEN, EVENT_OPEN}, {PENDING_LOGIN, EVENT_LOGIN},
-        {PENDING_DATA, EVENT_DATA},     {PENDING_EOF, EVENT_EOF},   {PENDING_DRAIN, EVENT_DRAIN},
-        {PENDING_CLOSED, EVENT_CLOSED},
+        {PENDING_OPEN, EVENT_OPEN},     {PENDING_LOGIN, EVENT_LOGIN},
+        {PENDING_DATA, EVENT_DATA},     {PENDING_EOF, EVENT_EOF},
+        {PENDING_DRAIN, EVENT_DRAIN},   {PENDING_CLOSED, EVENT_CLOSED},
+        {PENDING_FILTER, EVENT_FILTER}, /* never beside one of these */
     };
     uint32_t pending = tellable(slot);
     /* A callback may have the stream cut anew, which a step of the filter's feeds. */
@@ -216,7 +216,7 @@ static void advance_bytes(engine_t *engine, slot_t *slot, batch_t *batch, bool h
 static void end_cut_off(engine_t *engine, slot_t *slot, batch_t *batch)
 {
     const session_t *session = &slot->session;
-    if (slot->state != SLOT_OPEN ||
+    if ((slot->pending & PENDING_EOF) == 0 || slot->state != SLOT_OPEN ||
         (tellable(slot) & (PENDING_EOF | PENDING_DATA)) != PENDING_EOF ||
         (slot->in_flight & FLIGHT_CALLBACK) != 0) {
         return;
@@ -228,7 +228,7 @@ static void end_cut_off(engine_t *engine, slot_t *slot, batch_t *batch)
     ending_t ending = ending_frame(FRAME_CUT_OFF, session->cutter.kept_len);
     if (truncated) {
         bool open = session->filter->phase == FILTER_OPEN || session->filter->phase == FILTER_SHUT;
-        ending = ending_local(open ? REASON_TRUNCATED : REASON_FILTER_ERROR);
+        ending = ending_local(open ? REASON_TRUNCATED : REASON_TLS_ERROR);
     }
     session_flush(engine, slot, &ending);
     advance_bytes(engine, slot, batch, false);

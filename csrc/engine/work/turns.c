@@ -41,7 +41,7 @@ bool turns_wait(turns_t *turns)
     return wanted;
 }
 
-struct slot *turns_take(turns_t *turns, bool *next)
+struct slot *turns_take(turns_t *turns)
 {
     struct slot *slot = NULL;
     mutex_lock(&turns->lock);
@@ -56,7 +56,6 @@ struct slot *turns_take(turns_t *turns, bool *next)
         filter->placed = true;
         slot = filter->slot;
     }
-    *next = is_wanted(turns);
     mutex_unlock(&turns->lock);
     return slot;
 }

@@ -27,10 +27,9 @@ bool turns_enter(turns_t *turns, filter_t *filter);
 /* Whether there is anybody to be called now. */
 bool turns_wait(turns_t *turns);
 
-/* Whose turn it is, with a place where it had none; NULL = nobody's. NEXT tells whether a worker
- * is to come for another. The slot serves somebody else by the time its lock is taken, or not:
- * turns_answer tells. */
-struct slot *turns_take(turns_t *turns, bool *next);
+/* Whose turn it is, with a place where it had none; NULL = nobody's. The slot serves somebody else
+ * by the time its lock is taken, or not: turns_answer tells. */
+struct slot *turns_take(turns_t *turns);
 
 /* Whether FILTER is one that turns_take has named, and that has not answered. */
 bool turns_answer(turns_t *turns, filter_t *filter);

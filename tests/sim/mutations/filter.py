@@ -1,6 +1,6 @@
 """Mutants of filters: handshakes, records, goodbyes."""
 
-from tests.sim.mutations.mutant import one
+from tests.sim.mutations.mutant import LATE_FLAGS, one
 
 FILTER = (
     # A step is an operation in flight.
@@ -22,14 +22,14 @@ FILTER = (
     one(
         "feed-what-is-left-within",
         "filtering.c",
-        "(filter->in_len > 0 || filter->more) &&\n           (filter->phase",
-        "filter->in_len > 0 &&\n           (filter->phase",
+        "(filter->in_len > 0 || filter->more) && is_feeding(filter) &&",
+        "filter->in_len > 0 && is_feeding(filter) &&",
     ),
     one(
         "feed-not-in-a-callback",
         "filtering.c",
-        "!filter->peer_shut &&\n           (slot->in_flight & FLIGHT_CALLBACK) == 0 &&",
-        "!filter->peer_shut &&",
+        "is_feeding(filter) &&\n           (slot->in_flight & FLIGHT_CALLBACK) == 0 &&",
+        "is_feeding(filter) &&",
     ),
     one(
         "feed-not-before-told",
@@ -85,12 +85,6 @@ FILTER = (
     one("turn-is-one-step", "filtering.c", "    filter->turn = false;\n", ""),
     one("turn-is-called-for", "filtering.c", "turns_enter(&engine->turns, filter)) {", "0) {"),
     one(
-        "turn-calls-a-worker",
-        "loop.c",
-        "    if (next) {\n        io_wake(engine->io, 1);\n    }\n",
-        "",
-    ),
-    one(
         "events-go-first-and-call",
         "loop.c",
         "    if (batch->put_off) {\n        io_wake(engine->io, 1);\n",
@@ -128,6 +122,7 @@ FILTER = (
         "filtering.c",
         "return sendq_is_empty(&session->out) && !session->fin_wanted;",
         "return sendq_is_empty(&session->out);",
+        LATE_FLAGS,
     ),
     one(
         "nothing-after-goodbye",
@@ -138,9 +133,9 @@ FILTER = (
     one("fin-without-goodbye", "receive.c", "        filter->cut_off = true;\n", ""),
     one(
         "peer-shut-is-the-end",
-        "receive.c",
-        "slot->state == SLOT_OPEN && !session->filter->peer_shut) {\n        filter_take_in",
-        "slot->state == SLOT_OPEN) {\n        filter_take_in",
+        "filtering.c",
+        "    if (slot->state != SLOT_OPEN || filter->peer_shut) {",
+        "    if (slot->state != SLOT_OPEN) {",
     ),
     one("failed-is-over", "filtering.c", "    filter->cut_off = true;\n", ""),
     one(
