@@ -385,12 +385,16 @@ class Server:
     def _hooks(self) -> dict[str, Any]:
         """What the engine calls: the application's callbacks, and the facade."""
         tls = find_hooks(self._settings, self._tls, self.on_tls_error)
-        return find_callbacks(self, Server) | tls | {
-            "lose": self._lose,
-            "on_pool": _log_pool,
-            "on_shortage": _log_shortage,
-            "on_farewell": _log_farewell,
-        }
+        return (
+            find_callbacks(self, Server)
+            | tls
+            | {
+                "lose": self._lose,
+                "on_pool": _log_pool,
+                "on_shortage": _log_shortage,
+                "on_farewell": _log_farewell,
+            }
+        )
 
     def _start_if_new(self) -> None:
         self._life.settle()

@@ -39,11 +39,13 @@ typedef struct bio_method_st BIO_METHOD;
     X(const char *, ERR_reason_error_string, (unsigned long error))                                \
     X(const char *, X509_verify_cert_error_string, (long result))
 
+/* Types and parameters cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 typedef struct {
 #define LIBSSL_MEMBER(type, name, arguments) type(*name) arguments;
     LIBSSL_FUNCTIONS(LIBSSL_MEMBER)
 #undef LIBSSL_MEMBER
 } libssl_t;
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Values of SSL_get_error. */
 #define LIBSSL_ERROR_SSL         1

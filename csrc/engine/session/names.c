@@ -81,7 +81,9 @@ static list_t *move(names_t *names, list_t *places, uint32_t size)
         while (!list_is_empty(from)) {
             list_node_t *oldest = from->prev;
             list_remove(oldest);
-            list_push_front(place_of(names, LIST_ENTRY(oldest, name_t, node)->hash), oldest);
+            list_t *to = place_of(names, LIST_ENTRY(oldest, name_t, node)->hash);
+            CHECK(to->next != NULL); /* each was made empty; analyzers do not see that */
+            list_push_front(to, oldest);
         }
     }
     return old.places;
