@@ -376,6 +376,7 @@ void dispatch_event(engine_object_t *self, event_t *event)
     case EVENT_OPEN:
         break;
     case EVENT_LOGIN:
+        naming_await((session_object_t *)session);
         if (self->on_login != NULL) {
             Py_XDECREF(call(self, event, self->on_login, session, NULL, "on_login"));
         }

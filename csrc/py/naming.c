@@ -127,6 +127,13 @@ static login_t decide(session_object_t *session, name_t *name, PyObject *net_id,
     return login;
 }
 
+void naming_await(session_object_t *session)
+{
+    Py_BEGIN_CRITICAL_SECTION(session);
+    Py_END_CRITICAL_SECTION();
+    (void)session; /* with a GIL there is nothing to wait for */
+}
+
 /* Says who has NET_ID. False, without an exception, where that one has ended meanwhile. */
 static bool tell_conflict(engine_object_t *self, PyObject *net_id, token_t other)
 {

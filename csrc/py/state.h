@@ -146,6 +146,9 @@ PyObject *engine_hook(engine_object_t *self, PyObject **field);
  * or ends. NULL with an exception. */
 PyObject *naming_login(session_object_t *session, PyObject *net_id, PyObject *conflict, bool over);
 
+/* The engine tells of a login of SESSION's: returns when whoever called it has noted the name. */
+void naming_await(session_object_t *session);
+
 /* In the callback of EVENT_CLOSED: the name of its client, whose it is no more, is let go of. */
 void naming_leave(engine_object_t *self, const event_t *event);
 

@@ -152,7 +152,8 @@ def test_a_record_that_is_wrong(serve_tls):
             client.receive_all()
     session, why = server.next_end()
     assert why.reason is CloseReason.TLS_ERROR
-    assert "decryption failed" in why.detail or "bad record mac" in why.detail
+    said = ("decryption failed", "bad record mac", "record layer failure")  # by OpenSSL's version
+    assert any(each in why.detail for each in said)
     assert session.messages_received == 1
 
 
