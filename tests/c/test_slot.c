@@ -60,6 +60,7 @@ static void test_wipe(void)
     used.session.cutter.replay = NULL;
     used.session.filter = NULL;
     used.session.requests.first = NULL;
+    used.session.name = NULL;
     used.in_flight = 0;
     slot_wipe(&used);
     bool same = true;
