@@ -272,7 +272,9 @@ void __wrap_io_cancel(io_t *io, io_sock_t sock, io_op_t *op)
 
 void __wrap_io_sock_sever(io_t *io, io_sock_t *inout, bool reset)
 {
-    if (inout != &hooks__world->engine->listener) {
+    if (inout == &hooks__world->engine->listener) {
+        patience_check_accepts(hooks__world);
+    } else {
         patience_note_sever(hooks__world, LIST_ENTRY(inout, slot_t, sock));
     }
     __real_io_sock_sever(io, inout, reset);

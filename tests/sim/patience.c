@@ -128,6 +128,19 @@ void patience_note_sever(world_t *world, const slot_t *slot)
     }
 }
 
+void patience_check_accepts(world_t *world)
+{
+    table_t *table = &world->engine->table;
+    for (uint32_t i = 0; i < table_count(table); i++) {
+        const slot_t *slot = table_at(table, i);
+        CHECK_THAT(world,
+                   slot->state != SLOT_ACCEPTING || (slot->in_flight & FLIGHT_LIFE) == 0 ||
+                       sim_is_ending(world->io, &slot->life.io),
+                   "slot %u: its listener is closed, and its accept was not cancelled before",
+                   slot->index);
+    }
+}
+
 void patience_forget(world_t *world, const slot_t *slot)
 {
     if (world->severed[slot->index] != 0) {

@@ -411,9 +411,11 @@ void patience_check_end(world_t *world, const slot_t *slot, uint64_t now_ns);
 void patience_note_drain(world_t *world, const slot_t *slot);
 /* The disconnect of SLOT's socket is about to be cancelled, which may abort the connection. */
 void patience_check_cancel(world_t *world, const slot_t *slot);
-/* SLOT's socket is about to be closed under what is outstanding on it, */
 /* The connection that SLOT has, or had until it was severed. */
 uint32_t patience_conn_of(world_t *world, const slot_t *slot);
+/* The listener is about to be severed, at a stop. */
+void patience_check_accepts(world_t *world);
+/* SLOT's socket is about to be closed under what is outstanding on it, */
 void patience_note_sever(world_t *world, const slot_t *slot);
 /* and its session is over. */
 void patience_forget(world_t *world, const slot_t *slot);

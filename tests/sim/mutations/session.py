@@ -318,12 +318,6 @@ SESSION = (
         "",
     ),
     one(
-        "answered-while-open",
-        "request.c",
-        "call_t result = is_going(slot) ? CALL_CLOSED : send_admit",
-        "call_t result = slot->state == SLOT_DRAINING ? CALL_CLOSED : send_admit",
-    ),
-    one(
         "answered-before-a-send-failed",
         "request.c",
         "return slot->state != SLOT_OPEN || slot->session.send_failed;",
