@@ -38,12 +38,6 @@ FILTER = (
         "!session->read_paused;",
     ),
     one(
-        "feed-not-in-a-pause",
-        "filtering.c",
-        "PENDING_DATA)) == 0 && !session->read_paused;",
-        "PENDING_DATA)) == 0;",
-    ),
-    one(
         "sealed-buffer-goes-back",
         "filter.c",
         "        pockets_give(pockets, filter->in_slab, filter->in_buf);\n",
@@ -131,12 +125,6 @@ FILTER = (
         "    if (0) {\n        outbox_clear",
     ),
     one("fin-without-goodbye", "receive.c", "        filter->cut_off = true;\n", ""),
-    one(
-        "peer-shut-is-the-end",
-        "filtering.c",
-        "    if (slot->state != SLOT_OPEN || filter->peer_shut) {",
-        "    if (slot->state != SLOT_OPEN) {",
-    ),
     one("failed-is-over", "filtering.c", "    filter->cut_off = true;\n", ""),
     one(
         "told-before-cut-off",

@@ -125,12 +125,6 @@ LIFE = (
         "",
     ),
     one(
-        "unneeded-over-time",
-        "pool_size.c",
-        "    low_water_note(&engine->unneeded, count_extra(engine), now_ns);\n",
-        "",
-    ),
-    one(
         "unused-is-what-a-full-pool-leaves",
         "pool_size.c",
         "engine->spare > wanted ? engine->spare - (uint32_t)wanted : 0;",

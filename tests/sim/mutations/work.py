@@ -43,12 +43,6 @@ WORK = (
         "            ;\n",
     ),
     one(
-        "stop-severs-no-listener-in-use",
-        "pool.c",
-        "    if (status >= 0 && atomic_u32_load(&engine->deaf) != 0) {",
-        "    if (0) {",
-    ),
-    one(
         "stop-waits",
         "manager.c",
         "        sever_listener(engine, now_ns);\n        return false;\n",
