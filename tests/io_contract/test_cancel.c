@@ -114,19 +114,27 @@ static void cancel_after_the_completion(test_t *t)
     rig_close(&rig);
 }
 
+/* A connection whose send is outstanding, as its peer does not read. Returns what it sends, to be
+ * freed when that is over. */
+static void *connect_blocked(rig_t *rig, conn_t *conn)
+{
+    rig_connect_narrow(rig, conn);
+    uint32_t len = 8000000;
+    void *data = calloc(1, len);
+    REQUIRE(rig->t, data != NULL);
+    do {
+        REQUIRE(rig->t, rig_send(rig, &conn->send, conn->sock, data, len) == 0);
+        (void)rig_pump(rig, QUIET_MS);
+    } while (!conn->send.outstanding);
+    return data;
+}
+
 static void cancel_a_blocked_send(test_t *t)
 {
     rig_t rig;
     conn_t conn;
     rig_open(&rig, t);
-    rig_connect_narrow(&rig, &conn);
-    uint32_t len = 8000000;
-    void *data = calloc(1, len);
-    REQUIRE(t, data != NULL);
-    do {
-        REQUIRE(t, rig_send(&rig, &conn.send, conn.sock, data, len) == 0);
-        (void)rig_pump(&rig, QUIET_MS);
-    } while (!conn.send.outstanding);
+    void *data = connect_blocked(&rig, &conn);
     io_cancel(rig.io, conn.sock, &conn.send.op);
     rig_await(&rig, &conn.send);
     REQUIRE(t, conn.send.status == NT_CANCELLED);
@@ -142,14 +150,7 @@ static void cancel_one_of_two(test_t *t)
     rig_t rig;
     conn_t conn;
     rig_open(&rig, t);
-    rig_connect_narrow(&rig, &conn);
-    uint32_t len = 8000000;
-    void *data = calloc(1, len);
-    REQUIRE(t, data != NULL);
-    do {
-        REQUIRE(t, rig_send(&rig, &conn.send, conn.sock, data, len) == 0);
-        (void)rig_pump(&rig, QUIET_MS);
-    } while (!conn.send.outstanding);
+    void *data = connect_blocked(&rig, &conn);
     char buf[16];
     REQUIRE(t, rig_recv(&rig, &conn.recv, conn.sock, buf, sizeof buf) == 0);
     io_cancel(rig.io, conn.sock, &conn.send.op);
@@ -180,14 +181,7 @@ static void sever_a_connection(test_t *t)
     rig_t rig;
     conn_t conn;
     rig_open(&rig, t);
-    rig_connect_narrow(&rig, &conn);
-    uint32_t len = 8000000;
-    void *data = calloc(1, len);
-    REQUIRE(t, data != NULL);
-    do {
-        REQUIRE(t, rig_send(&rig, &conn.send, conn.sock, data, len) == 0);
-        (void)rig_pump(&rig, QUIET_MS);
-    } while (!conn.send.outstanding);
+    void *data = connect_blocked(&rig, &conn);
     char buf[16];
     REQUIRE(t, rig_recv(&rig, &conn.recv, conn.sock, buf, sizeof buf) == 0);
     io_sock_sever(rig.io, &conn.sock, true);
